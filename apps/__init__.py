@@ -1,0 +1,1 @@
+"""The command line, the window, the benchmarks and the demo."""

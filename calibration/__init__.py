@@ -1,0 +1,1 @@
+"""Offline: datasets, training, evaluation, export."""

@@ -1,0 +1,1 @@
+"""Networks, one architecture per file; plain torch, nothing of streamkit."""

@@ -1,0 +1,1 @@
+"""Backends that run graphs, and runners that compose them."""

@@ -1,0 +1,1 @@
+"""The only signal processing in the repository."""

@@ -1,0 +1,161 @@
+"""RingBuffer: one writer, many reading cursors, contiguous zero-copy windows.
+
+Every sample is stored twice, `capacity` rows apart, so any run of up to `capacity` samples is one
+contiguous view. Reading and writing cost the same however long the buffer is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from streamkit.errors import OverrunError
+from streamkit.types import Chunk, FloatArray, Mask, Stamps
+
+OnOverrun = Literal["raise", "skip"]
+
+
+class RingBuffer:
+    """The newest `capacity` samples of one stream, with stamps, validity and gap marks.
+
+    Parameters
+    ----------
+    capacity
+        Number of samples kept.
+    n_chans
+        Number of channels.
+    dtype
+        Type of the stored samples.
+
+    Notes
+    -----
+    Views returned by `view` and by cursors stay correct until `capacity` minus their length further
+    samples have been written; a caller that keeps them longer copies them.
+    """
+
+    def __init__(self, capacity: int, n_chans: int, dtype: DTypeLike = np.float32) -> None:
+        if capacity < 1 or n_chans < 1:
+            raise ValueError(f"capacity and n_chans must be at least 1, got {capacity} and {n_chans}")
+        self.capacity = capacity
+        self.n_chans = n_chans
+        self.written = 0
+        self._data: NDArray[Any] = np.zeros((2 * capacity, n_chans), dtype)
+        self._stamps: Stamps = np.full(2 * capacity, np.nan)
+        self._valid: Mask = np.ones(2 * capacity, bool)
+        self._gap: Mask = np.zeros(2 * capacity, bool)
+
+    @property
+    def oldest(self) -> int:
+        """Sample index of the oldest sample still held."""
+        return max(0, self.written - self.capacity)
+
+    def reserve(self, n_times: int) -> NDArray[Any]:
+        """Contiguous ``(n_times, n_chans)`` memory for the next samples, to be filled and then committed.
+
+        The oldest samples it overlays are lost as soon as it is filled.
+        """
+        if n_times > self.capacity:
+            raise ValueError(f"cannot reserve {n_times} samples in a ring of {self.capacity}")
+        at = self.written % self.capacity
+        return self._data[at : at + n_times]
+
+    def commit(self, stamps: Stamps, valid: Mask | None = None, gap: Mask | None = None) -> int:
+        """Make the first ``len(stamps)`` reserved samples readable; returns the index of the first."""
+        n_times = len(stamps)
+        if n_times > self.capacity:
+            raise ValueError(f"cannot commit {n_times} samples to a ring of {self.capacity}")
+        at = self.written % self.capacity
+        self._stamps[at : at + n_times] = stamps
+        self._valid[at : at + n_times] = True if valid is None else valid
+        self._gap[at : at + n_times] = False if gap is None else gap
+        for array in (self._data, self._stamps, self._valid, self._gap):
+            self._mirror(array, at, n_times)
+        first = self.written
+        self.written += n_times
+        return first
+
+    def write(self, chunk: Chunk) -> int:
+        """Append a chunk of any length; returns the sample index given to its last `capacity` samples' first."""
+        skipped = max(0, len(chunk) - self.capacity)
+        self.written += skipped
+        kept = len(chunk) - skipped
+        self.reserve(kept)[:] = chunk.data[skipped:]
+        return self.commit(
+            chunk.stamps[skipped:],
+            None if chunk.valid is None else chunk.valid[skipped:],
+            None if chunk.gap is None else chunk.gap[skipped:],
+        )
+
+    def view(self, first: int, n_times: int) -> Chunk:
+        """Samples `first` to ``first + n_times`` as one zero-copy chunk.
+
+        Raises
+        ------
+        OverrunError
+            When some of them are overwritten or not yet written.
+        """
+        if first < self.oldest or first + n_times > self.written:
+            raise OverrunError(
+                f"samples {first} to {first + n_times} were asked for, but the ring holds "
+                f"{self.oldest} to {self.written}; use a longer buffer or read sooner"
+            )
+        at = first % self.capacity
+        part = slice(at, at + n_times)
+        return Chunk(self._data[part], self._stamps[part], first, self._valid[part], self._gap[part])
+
+    def cursor(self, on_overrun: OnOverrun = "raise") -> Cursor:
+        """Return a new independent reader that starts at the next sample written."""
+        return Cursor(self, on_overrun)
+
+    def _mirror(self, array: FloatArray | Mask, at: int, n_times: int) -> None:
+        wrapped = max(0, at + n_times - self.capacity)
+        upper = self.capacity + at
+        array[upper : upper + n_times - wrapped] = array[at : at + n_times - wrapped]
+        array[:wrapped] = array[self.capacity : self.capacity + wrapped]
+
+
+class Cursor:
+    """One reader's place in a ring.
+
+    Attributes
+    ----------
+    position
+        Index of the next sample to read.
+    lost
+        Samples overwritten before this reader came for them (only with ``on_overrun="skip"``).
+    """
+
+    def __init__(self, ring: RingBuffer, on_overrun: OnOverrun) -> None:
+        self._ring = ring
+        self._on_overrun = on_overrun
+        self.position = ring.written
+        self.lost = 0
+
+    @property
+    def available(self) -> int:
+        """Number of samples written and not yet read."""
+        return self._ring.written - self.position
+
+    def read(self, n_times: int | None = None) -> Chunk:
+        """Up to `n_times` unread samples (all by default) as one zero-copy chunk, and advance.
+
+        Raises
+        ------
+        OverrunError
+            When unread samples were overwritten and the policy is ``"raise"``.
+        """
+        missing = self._ring.oldest - self.position
+        if missing > 0:
+            if self._on_overrun == "raise":
+                raise OverrunError(
+                    f"this reader fell behind: {missing} samples were overwritten before it read them; "
+                    "use a longer buffer, read more often, or choose on_overrun='skip'"
+                )
+            self.lost += missing
+            self.position = self._ring.oldest
+        n_read = self.available if n_times is None else min(n_times, self.available)
+        chunk = self._ring.view(self.position, n_read)
+        self.position += n_read
+        return chunk

@@ -1,0 +1,29 @@
+"""Shared by all tests: LSL stays on this machine, Qt needs no display, real recordings are optional."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+os.environ["LSLAPICFG"] = str(Path(__file__).parents[1] / "apps" / "lsl_machine.cfg")
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+import pytest
+
+REAL_DATA = Path(os.environ.get("STREAMKIT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real recordings; the test skips where it is absent."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"real recordings are not at {REAL_DATA} (set STREAMKIT_TEST_DATA)")
+    return REAL_DATA
+
+
+@pytest.fixture
+def unique_id() -> str:
+    """A source_id nobody else uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"
