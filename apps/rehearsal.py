@@ -1,0 +1,254 @@
+"""A rehearsal: a recording replayed over LSL, decoded live, and collected by a client, each in its own process.
+
+`verify --over lsl`, the demo and the soak benchmark are all rehearsals.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pylsl
+
+from streamkit.bundle import load_bundle
+from streamkit.errors import StreamkitError, StreamLost
+from streamkit.lsl.discovery import find_one
+from streamkit.recording import read_recording
+from streamkit.replay import Replay
+from streamkit.session import Session
+from streamkit.types import Event
+from streamkit.verify import Answer, contract_signal
+
+START_S = 60.0
+"""How long processes may take to start and find each other."""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who plays: names under which the streams of one rehearsal are found.
+
+    Attributes
+    ----------
+    replay
+        Base of the replayed streams' source ids.
+    session, uid
+        Name and unique id of the live session.
+    """
+
+    replay: str = field(default_factory=lambda: f"replay-{uuid.uuid4().hex[:8]}")
+    session: str = "streamkit"
+    uid: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a client received, and what the session says of itself.
+
+    Attributes
+    ----------
+    answer
+        The predictions as a client received them, stamps on the recording's clock.
+    latency
+        ``Ledger.summary()`` of the session.
+    received_latency
+        ``(n_predictions,)`` seconds from the last input sample's stamp to the client's hands.
+    counts
+        The session's counters.
+    shift
+        LSL clock minus recording clock, seconds.
+    """
+
+    answer: Answer
+    latency: dict[str, Any]
+    received_latency: np.ndarray
+    counts: dict[str, Any]
+    shift: float
+
+
+def _play(recording: Path, cast: Cast, speed: float, pipe: Connection) -> None:
+    """Child process: replay, then report the shift."""
+    try:
+        replay = Replay(
+            read_recording(recording), base=cast.replay, speed=speed, wait_for_consumers=START_S, linger=3.0
+        )
+        replay.run()
+        pipe.send({"shift": replay.shift})
+    except Exception as error:  # the parent re-raises it
+        pipe.send({"error": f"{error}", "kind": type(error).__name__})
+
+
+def _decode(
+    bundle: Path, cast: Cast, signal: str, markers: str | None, backend: str, duration: float | None, pipe: Connection
+) -> None:
+    """Child process: a live session until the parent says stop."""
+    try:
+        session = Session(
+            load_bundle(bundle),
+            stream=f"source_id={signal}",
+            markers=markers,
+            backend=backend,
+            name=cast.session,
+            uid=cast.uid,
+            wait_for_clients=True,
+            resolve_timeout=START_S,
+        )
+        session.start()
+        while not pipe.poll(0.2) and session.error is None and session.state != "failed":
+            pass
+        session.stop(drain=True)
+        session.join()
+        pipe.send({"ledger": session.ledger.summary(), "counts": dict(session.counts)})
+    except Exception as error:  # the parent re-raises it
+        pipe.send({"error": f"{error}", "kind": type(error).__name__})
+
+
+class Client:
+    """Reads predictions and decisions of one session from LSL, as any other program would."""
+
+    def __init__(self, cast: Cast) -> None:
+        prefix = f"{cast.session}-{cast.uid}"
+        self._values = self._open(f"{prefix}/prediction")
+        self._decisions = self._open(f"{prefix}/decisions")
+        self.values: list[np.ndarray] = []
+        self.decisions: list[dict[str, Any]] = []
+        self.received: list[float] = []
+        self.stamps: list[float] = []
+
+    @staticmethod
+    def _open(source_id: str) -> pylsl.StreamInlet:
+        inlet = pylsl.StreamInlet(find_one(f"source_id={source_id}", timeout=START_S), recover=False)
+        inlet.open_stream(timeout=START_S)
+        return inlet
+
+    def drain(self, timeout: float = 0.0) -> int:
+        """Take what has come, waiting up to `timeout` seconds for the first; returns how many predictions."""
+        sample, stamp = self._values.pull_sample(timeout=timeout)
+        taken = 0
+        while sample is not None:
+            self.received.append(pylsl.local_clock())
+            self.values.append(np.asarray(sample, np.float32))
+            self.stamps.append(stamp)
+            taken += 1
+            sample, stamp = self._values.pull_sample(timeout=0.0)
+        texts, _ = self._decisions.pull_chunk(timeout=0.0)
+        self.decisions += [json.loads(text[0]) for text in texts or []]
+        return taken
+
+
+def rehearse(
+    bundle_path: Path,
+    recording_path: Path,
+    *,
+    backend: str = "auto",
+    speed: float = 1.0,
+    cast: Cast | None = None,
+    played: Path | None = None,
+    on_tick: Callable[[int], None] = lambda n: None,
+) -> Rehearsal:
+    """Play `recording_path` through a live session of `bundle_path` over LSL and collect what comes out.
+
+    Parameters
+    ----------
+    bundle_path, recording_path
+        What to run and on what.
+    backend
+        Backend of the session.
+    speed
+        Replay speed; 1 is real time.
+    cast
+        Names to use; unique ones by default.
+    played
+        What is really played, when it is not the recording itself (to test the tester).
+    on_tick
+        Called about ten times a second with the number of predictions so far.
+
+    Raises
+    ------
+    StreamkitError
+        When one of the processes fails; with its message.
+    """
+    cast = cast or Cast()
+    bundle, recording = load_bundle(bundle_path), read_recording(played or recording_path)
+    signal, _ = contract_signal(bundle, recording)
+    markers = [m.spec.name for m in recording.markers]
+    marker_query = f"source_id={cast.replay}/{markers[0]}" if len(markers) == 1 else None
+    context = get_context("spawn")
+    stage, stage_end = context.Pipe()
+    booth, booth_end = context.Pipe()
+    player = context.Process(target=_play, args=(played or recording_path, cast, speed, stage_end), daemon=True)
+    signal_id = f"{cast.replay}/{signal.spec.name}"
+    decoder = context.Process(
+        target=_decode, args=(bundle_path, cast, signal_id, marker_query, backend, None, booth_end), daemon=True
+    )
+    player.start()
+    decoder.start()
+    try:
+        client = Client(cast)
+        _watch(client, stage, booth, on_tick)
+        shift = _result(stage, "replay")["shift"]
+        booth.send("stop")
+        report = _finish(client, booth)
+    except pylsl.LostError as error:
+        raise StreamLost("the live session's streams went away during the rehearsal; see its message above") from error
+    finally:
+        for process in (player, decoder):
+            process.join(10)
+            if process.is_alive():
+                process.terminate()
+    return _collect(client, report, shift, backend, bundle.contract.output.shape)
+
+
+def _watch(client: Client, stage: Connection, booth: Connection, on_tick: Callable[[int], None]) -> None:
+    """Collect until the replay has ended; fail at once when the session does."""
+    while not stage.poll():
+        client.drain(timeout=0.1)
+        on_tick(len(client.values))
+        if booth.poll():
+            _result(booth, "live session")
+            raise StreamkitError("the live session ended before the replay did")
+
+
+def _finish(client: Client, booth: Connection) -> dict[str, Any]:
+    deadline = time.monotonic() + START_S
+    while not booth.poll():
+        client.drain(timeout=0.1)
+        if time.monotonic() > deadline:
+            raise StreamkitError(f"the live session did not stop within {START_S:g} s")
+    report = _result(booth, "live session")
+    while client.drain(timeout=0.3):
+        pass
+    return report
+
+
+def _result(pipe: Connection, who: str) -> dict[str, Any]:
+    message: dict[str, Any] = pipe.recv()
+    if "error" in message:
+        raise StreamkitError(f"the {who} failed: {message['kind']}: {message['error']}")
+    return message
+
+
+def _collect(client: Client, report: dict[str, Any], shift: float, backend: str, shape: tuple[int, ...]) -> Rehearsal:
+    if len(client.decisions) != len(client.values):
+        raise StreamkitError(
+            f"a client received {len(client.values)} predictions but {len(client.decisions)} decisions; they should pair"
+        )
+    events = tuple(
+        None if d["event"] is None else Event(d["event"], d["event_stamp"] - shift) for d in client.decisions
+    )
+    stamps = np.array(client.stamps, np.float64)
+    answer = Answer(
+        backend=str(report["counts"].get("backend", backend)),
+        values=np.array(client.values, np.float32).reshape(-1, *shape),
+        stamps=stamps - shift,
+        last=np.array([d["last"] for d in client.decisions], np.int64),
+        events=events,
+    )
+    return Rehearsal(answer, report["ledger"], np.array(client.received) - stamps, report["counts"], shift)
