@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import pylsl
+from streamkit.lsl.discovery import find_one
+from streamkit.replay import Replay
+from streamkit.session import Session
 
 from streamkit.bundle import load_bundle
 from streamkit.errors import StreamkitError, StreamLost
-from streamkit.lsl.discovery import find_one
 from streamkit.recording import read_recording
-from streamkit.replay import Replay
-from streamkit.session import Session
 from streamkit.types import Event
 from streamkit.verify import Answer, contract_signal
 
@@ -117,6 +117,7 @@ class Client:
         prefix = f"{cast.session}-{cast.uid}"
         self._values = self._open(f"{prefix}/prediction")
         self._decisions = self._open(f"{prefix}/decisions")
+        self.backend = self._values.info().desc().child("streamkit").child_value("backend")
         self.values: list[np.ndarray] = []
         self.decisions: list[dict[str, Any]] = []
         self.received: list[float] = []
@@ -203,7 +204,7 @@ def rehearse(
             process.join(10)
             if process.is_alive():
                 process.terminate()
-    return _collect(client, report, shift, backend, bundle.contract.output.shape)
+    return _collect(client, report, shift, speed, bundle.contract.output.shape)
 
 
 def _watch(client: Client, stage: Connection, booth: Connection, on_tick: Callable[[int], None]) -> None:
@@ -235,19 +236,19 @@ def _result(pipe: Connection, who: str) -> dict[str, Any]:
     return message
 
 
-def _collect(client: Client, report: dict[str, Any], shift: float, backend: str, shape: tuple[int, ...]) -> Rehearsal:
+def _collect(client: Client, report: dict[str, Any], shift: float, speed: float, shape: tuple[int, ...]) -> Rehearsal:
     if len(client.decisions) != len(client.values):
         raise StreamkitError(
-            f"a client received {len(client.values)} predictions but {len(client.decisions)} decisions; they should pair"
+            f"a client received {len(client.values)} predictions and {len(client.decisions)} decisions, not as many"
         )
     events = tuple(
-        None if d["event"] is None else Event(d["event"], d["event_stamp"] - shift) for d in client.decisions
+        None if d["event"] is None else Event(d["event"], (d["event_stamp"] - shift) * speed) for d in client.decisions
     )
     stamps = np.array(client.stamps, np.float64)
     answer = Answer(
-        backend=str(report["counts"].get("backend", backend)),
+        backend=client.backend,
         values=np.array(client.values, np.float32).reshape(-1, *shape),
-        stamps=stamps - shift,
+        stamps=(stamps - shift) * speed,
         last=np.array([d["last"] for d in client.decisions], np.int64),
         events=events,
     )
