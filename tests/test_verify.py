@@ -1,0 +1,156 @@
+"""verify passes what is right and fails what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.signal
+from click.testing import CliRunner, Result
+
+from apps.commands.verify import command
+from streamkit.errors import ContractMismatch, RecordingError
+from streamkit.preprocess import filters
+from streamkit.recording import Recording, Signal, write_recording
+from streamkit.types import Chunk, Event
+from streamkit.verify import Feed, compare, offline_answer, over_memory
+from tests.small import SFREQ, linear_bundle, noise_recording
+
+
+@pytest.fixture(params=["event", "hop"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, mode: str) -> Path:
+    return linear_bundle(tmp_path / "bundle", mode=mode).path
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    return write_recording(noise_recording(), tmp_path / "recording")
+
+
+def run(bundle: Path, recording: Path, *options: str, **seams: Any) -> tuple[Result, dict[str, Any]]:
+    arguments = [str(bundle), str(recording), "--json", "--backend", "onnxruntime", *options]
+    result = CliRunner().invoke(command, arguments, obj=seams, standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    return result, json.loads(result.stdout)
+
+
+def drop_a_chunk(items: Feed) -> Iterator[Chunk | Event]:
+    chunks = 0
+    for item in items:
+        chunks += isinstance(item, Chunk)
+        if not (isinstance(item, Chunk) and chunks == 12):
+            yield item
+
+
+def shift_by_one_sample(items: Feed) -> Iterator[Chunk | Event]:
+    previous: np.ndarray[Any, Any] | None = None
+    for item in items:
+        if isinstance(item, Chunk):
+            before = item.data[:1] if previous is None else previous
+            shifted = np.concatenate([before, item.data[:-1]])
+            previous = item.data[-1:]
+            yield replace(item, data=shifted)
+        else:
+            yield item
+
+
+def double_an_event(items: Feed) -> Iterator[Chunk | Event]:
+    doubled = False
+    for item in items:
+        yield item
+        if isinstance(item, Event) and not doubled:
+            doubled = True
+            yield item
+
+
+def test_a_causal_pipeline_passes_over_memory(bundle: Path, recording: Path) -> None:
+    result, report = run(bundle, recording, "--over", "memory")
+    assert result.return_value == 0 or result.exit_code == 0
+    assert report["passed"]
+    assert report["expected"] == report["live"] > 5
+    assert report["missed"] == report["duplicated"] == report["unexpected"] == 0
+    assert report["max_abs"] <= 1e-5
+    assert report["bit_equal_on_repeat"]
+
+
+@pytest.mark.lsl
+@pytest.mark.slow
+def test_a_causal_pipeline_passes_over_lsl(bundle: Path, recording: Path) -> None:
+    _, report = run(bundle, recording)
+    assert report["passed"], report
+    assert report["expected"] == report["live"]
+    assert report["max_abs"] <= 1e-5
+
+
+@pytest.mark.parametrize("tamper", [drop_a_chunk, shift_by_one_sample])
+def test_a_damaged_feed_fails(bundle: Path, recording: Path, tamper: Callable[[Feed], Feed]) -> None:
+    result, report = run(bundle, recording, "--over", "memory", tamper=tamper)
+    assert result.exit_code == 1
+    assert not report["passed"]
+    assert report["missed"] > 0 or report["max_abs"] > 1e-5
+
+
+@pytest.mark.parametrize("mode", ["event"], indirect=True)
+def test_a_doubled_event_fails(bundle: Path, recording: Path) -> None:
+    result, report = run(bundle, recording, "--over", "memory", tamper=double_an_event)
+    assert result.exit_code == 1
+    assert report["duplicated"] == 1
+    assert report["missed"] == 0
+
+
+def test_a_zero_phase_stage_fails(bundle: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def zero_phase(self: Any, chunk: Chunk) -> Chunk:
+        sos = scipy.signal.butter(2, [1, 30], "bandpass", fs=SFREQ, output="sos")
+        pad = min(20, len(chunk) - 1)
+        filtered = scipy.signal.sosfiltfilt(sos, chunk.data, axis=0, padlen=max(0, pad)) if len(chunk) else chunk.data
+        return replace(chunk, data=filtered)
+
+    monkeypatch.setattr(filters.IirStage, "process", zero_phase)
+    offline = offline_answer(bundle, recording, "onnxruntime")
+    verdict = compare(offline, over_memory(bundle, recording, "onnxruntime"), SFREQ)
+    assert not verdict.passed
+    assert verdict.max_abs > 1e-5
+
+
+@pytest.mark.lsl
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["event"], indirect=True)
+def test_a_dropped_chunk_fails_over_lsl(bundle: Path, recording: Path, tmp_path: Path) -> None:
+    whole = noise_recording()
+    signal = whole.signal()
+    keep = np.ones(len(signal.stamps), bool)
+    keep[500:510] = False
+    damaged = replace(whole, signals=(Signal(signal.spec, signal.data[keep], signal.stamps[keep]),))
+    result, report = run(bundle, recording, played=write_recording(damaged, tmp_path / "damaged"))
+    assert result.exit_code == 1
+    assert not report["passed"]
+
+
+def test_a_recording_with_nothing_to_decode_is_refused(tmp_path: Path) -> None:
+    bundle = linear_bundle(tmp_path / "bundle").path
+    silent: Recording = replace(noise_recording(), markers=())
+    path = write_recording(silent, tmp_path / "silent")
+    with pytest.raises(RecordingError, match="nothing this bundle would decode"):
+        run(bundle, path, "--over", "memory")
+
+
+def test_a_recording_of_another_rate_is_refused_with_the_difference(tmp_path: Path) -> None:
+    bundle = linear_bundle(tmp_path / "bundle").path
+    recording = noise_recording()
+    signal = recording.signal()
+    slow = Signal(signal.spec.model_copy(update={"sfreq": 200.0}), signal.data, signal.stamps)
+    path = write_recording(replace(recording, signals=(slow,)), tmp_path / "slow")
+    with pytest.raises(ContractMismatch, match="250") as caught:
+        run(bundle, path, "--over", "memory")
+    assert caught.value.exit_status == 2
