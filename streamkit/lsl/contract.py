@@ -1,0 +1,112 @@
+"""Is this the stream the bundle was calibrated on? Every difference, line by line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamkit.errors import ContractMismatch
+from streamkit.types import StreamSpec
+
+RATE_TOLERANCE = 1e-3
+"""Nominal rates that differ by less than this fraction are equal."""
+
+MIXED = "mixed"
+"""Unit of a stream whose channels are not all in the same one."""
+
+_SPELLINGS = {
+    "microvolts": ("uv", "µv", "μv", "microvolt", "microvolts", "-6"),
+    "millivolts": ("mv", "millivolt", "millivolts", "-3"),
+    "volts": ("v", "volt", "volts"),
+    "counts": ("count", "counts", "spikes"),
+    "N": ("n", "newton", "newtons"),
+    "degrees": ("deg", "degree", "degrees", "°"),
+}
+_UNITS = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings}
+
+
+def canonical_unit(unit: str) -> str:
+    """One spelling per unit: ``uV``, ``µV`` and ``microvolt`` are all ``"microvolts"``."""
+    return _UNITS.get(unit.strip().lower(), unit.strip())
+
+
+def common_unit(units: Sequence[str]) -> str:
+    """Return the unit all channels share as the first spells it; `MIXED` when they do not."""
+    if len({canonical_unit(unit) for unit in units}) > 1:
+        return MIXED
+    return units[0].strip() if units else ""
+
+
+def differences(expected: StreamSpec, found: StreamSpec) -> tuple[str, ...]:
+    """One line per difference that makes `found` unusable for a decoder calibrated on `expected`.
+
+    Compared are the needed channels (more are allowed, in any order), the rate (to 0.1 %) and the unit in any
+    spelling. The type decides nothing; it is added as a hint when something else differs.
+    """
+    lines = (*_channels(expected, found), *_rate(expected, found), *_unit(expected, found))
+    if lines and expected.type and found.type.lower() != expected.type.lower():
+        lines += (f"hint: the type is {found.type!r}, expected {expected.type!r}; is this the right stream?",)
+    return lines
+
+
+def channel_picks(expected: StreamSpec, found: StreamSpec) -> NDArray[np.intp] | None:
+    """Columns of `found` that are the channels of `expected` in its order; None when already just those."""
+    if found.ch_names == expected.ch_names:
+        return None
+    place = {name: column for column, name in enumerate(found.ch_names)}
+    return np.array([place[name] for name in expected.ch_names], np.intp)
+
+
+def check(expected: StreamSpec, found: StreamSpec) -> None:
+    """Refuse a stream that is not what was expected.
+
+    Raises
+    ------
+    ContractMismatch
+        With every line of `differences`.
+    """
+    lines = differences(expected, found)
+    if lines:
+        raise ContractMismatch(
+            f"stream {found.name!r} is not what the bundle was calibrated on; choose another with --stream, "
+            "change the source, or calibrate on recordings of this stream:",
+            lines,
+        )
+
+
+def _channels(expected: StreamSpec, found: StreamSpec) -> tuple[str, ...]:
+    there = Counter(found.ch_names)
+    missing = [name for name in expected.ch_names if name not in there]
+    twice = [name for name in expected.ch_names if there[name] > 1]
+    lines = []
+    if missing:
+        lines.append(
+            f"channels: {len(missing)} of {expected.n_chans} expected are missing: {_some(missing)}; "
+            f"the stream has {found.n_chans}: {_some(found.ch_names)}"
+        )
+    if twice:
+        lines.append(f"channels: the stream has more than one called {_some(twice)}; names must be unique")
+    return tuple(lines)
+
+
+def _rate(expected: StreamSpec, found: StreamSpec) -> tuple[str, ...]:
+    if abs(found.sfreq - expected.sfreq) <= RATE_TOLERANCE * expected.sfreq:
+        return ()
+    came = f"{found.sfreq:g} Hz" if found.sfreq else "an irregular rate"
+    return (f"rate: expected {expected.sfreq:g} Hz, the stream has {came}",)
+
+
+def _unit(expected: StreamSpec, found: StreamSpec) -> tuple[str, ...]:
+    if not expected.unit or canonical_unit(found.unit) == canonical_unit(expected.unit):
+        return ()
+    if not found.unit:
+        return (f"unit: expected {expected.unit}, the stream does not say its unit in its channel descriptions",)
+    return (f"unit: expected {expected.unit}, the stream has {found.unit}",)
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    rest = f", … ({len(names) - most} more)" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

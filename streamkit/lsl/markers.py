@@ -1,0 +1,88 @@
+"""A marker stream in: text or numbers, as events with corrected stamps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pylsl
+
+from streamkit.errors import StreamError, StreamLost
+from streamkit.lsl.discovery import full_info, spec_from
+from streamkit.lsl.inlet import ClockOffset
+from streamkit.types import Event
+
+_BUFFER = 3600  # liblsl counts hundreds of samples for irregular streams
+_MOST_MARKERS = 256
+
+
+class MarkerInlet:
+    """One marker stream.
+
+    Parameters
+    ----------
+    info
+        A resolved irregular stream of one channel, text or numeric.
+    timeout
+        Seconds to wait for the full description.
+
+    Attributes
+    ----------
+    spec
+        What the stream says about itself.
+
+    Raises
+    ------
+    StreamLost
+        When the source does not answer.
+    StreamError
+        When the stream has more than one channel.
+    """
+
+    def __init__(self, info: pylsl.StreamInfo, timeout: float = 5.0) -> None:
+        if info.channel_count() != 1:
+            raise StreamError(
+                f"stream {info.name()!r} has {info.channel_count()} channels; a marker stream has exactly one"
+            )
+        self._lsl = pylsl.StreamInlet(info, max_buflen=_BUFFER)
+        self.spec = spec_from(full_info(self._lsl, info, timeout))
+        self._offset = ClockOffset(self._lsl, self.spec.hostname)
+
+    def open(self, timeout: float = 5.0) -> None:
+        """Subscribe; from here on no marker is missed (StreamLost when the source does not accept in time)."""
+        try:
+            self._lsl.open_stream(timeout)
+            self._offset(pylsl.local_clock(), timeout)
+        except RuntimeError as error:
+            raise StreamLost(
+                f"marker stream {self.spec.name!r} on {self.spec.hostname} could not be opened "
+                f"within {timeout:g} s ({error})"
+            ) from error
+
+    def pull(self, timeout: float = 0.0) -> list[Event]:
+        """Return the markers that have come since the last call; waits up to `timeout` seconds for one.
+
+        Raises
+        ------
+        StreamLost
+            When the source is gone for good.
+        """
+        if timeout == 0.0 and not self._lsl.samples_available():
+            return []
+        try:
+            values, stamps = self._lsl.pull_chunk(timeout, max_samples=_MOST_MARKERS, min_samples=1)
+        except pylsl.util.LostError as error:
+            raise StreamLost(f"marker stream {self.spec.name!r} went away for good") from error
+        offset = self._offset(pylsl.local_clock())
+        return [
+            Event(label_of(value), stamp + offset, self.spec.name)
+            for (value,), stamp in zip(values, stamps, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Unsubscribe; markers not yet pulled are dropped."""
+        self._lsl.close_stream()
+
+
+def label_of(value: Any) -> str:
+    """Label of one marker: text as it is, numbers with ``%g``."""
+    return value if isinstance(value, str) else f"{value:g}"
