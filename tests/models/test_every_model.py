@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("onnxruntime")
+import torch
 
 from calibration.export import check_export, export_graph, run_torch
 from streamkit.inference.onnx_file import signature
