@@ -1,0 +1,258 @@
+"""Scores, each with what a guess would get, a bootstrap interval and a permutation p value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+from scipy.stats import rankdata
+
+from streamkit.bundle import Metric
+
+Array = NDArray[np.floating]
+MIN_GROUPS = 8
+"""With at least this many groups the interval resamples groups, with fewer it resamples items."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric with its uncertainty.
+
+    Attributes
+    ----------
+    name
+        As in recipes: ``"auc"``, ``"accuracy"`` …; a baseline's has a suffix, ``"accuracy, CCA"``.
+    value, chance
+        The score and what a guess would get.
+    ci95
+        Bootstrap percentile interval.
+    p
+        Share of permutations at least as good, the score itself counted; NaN when not computed.
+    n
+        Items scored.
+    note
+        What was resampled and permuted.
+    """
+
+    name: str
+    value: float
+    chance: float
+    ci95: tuple[float, float]
+    p: float
+    n: int
+    note: str = ""
+
+    def metric(self) -> Metric:
+        """As a bundle keeps it."""
+        p = f"p = {self.p:.2g}; " if np.isfinite(self.p) else ""
+        return Metric(
+            name=self.name, value=self.value, chance=self.chance, ci95=self.ci95, n=self.n, note=p + self.note
+        )
+
+    def named(self, name: str, note: str = "") -> Score:
+        """Return the same score under another name."""
+        return replace(self, name=name, note=note or self.note)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How often to resample and permute, and from which seed."""
+
+    bootstrap: int = 1000
+    permutations: int = 1000
+    seed: int = 0
+
+
+def auc(y: NDArray[np.integer], score: Array) -> float:
+    """Area under the ROC curve: how often a positive (1) scores above a negative (0), ties half. NaN for one class."""
+    positive = np.asarray(y) == 1
+    n_pos, n_neg = int(positive.sum()), int((~positive).sum())
+    if not n_pos or not n_neg:
+        return float("nan")
+    ranks = rankdata(score)
+    return float((ranks[positive].sum() - n_pos * (n_pos + 1) / 2) / (n_pos * n_neg))
+
+
+def accuracy(y: NDArray[np.integer], guess: NDArray[np.integer]) -> float:
+    """Share of right answers."""
+    return float(np.mean(np.asarray(y) == np.asarray(guess)))
+
+
+def balanced_accuracy(y: NDArray[np.integer], guess: NDArray[np.integer]) -> float:
+    """Mean over the classes present of the share of right answers."""
+    return float(np.mean([np.mean(np.asarray(guess)[np.asarray(y) == k] == k) for k in np.unique(y)]))
+
+
+def pearson(a: Array, b: Array) -> float:
+    """Correlation of two vectors; NaN when one is constant."""
+    a, b = np.asarray(a, np.float64) - np.mean(a), np.asarray(b, np.float64) - np.mean(b)
+    norm = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / norm) if norm > 0 else float("nan")
+
+
+def score_classes(
+    name: str, metric: Callable[..., float], y: NDArray[np.integer], guess: Array, groups: NDArray, chance: float, draws: Draws
+) -> Score:
+    """Score ``metric(y, guess)`` of classified items; labels are permuted within groups."""
+    rng = np.random.default_rng(draws.seed)
+    value = metric(y, guess)
+    resample, what = _resampler(groups, rng)
+    boot = [metric(y[rows], guess[rows]) for rows in (resample() for _ in range(draws.bootstrap))]
+    null = [metric(y[_shuffle_within(groups, rng)], guess) for _ in range(draws.permutations)]
+    note = f"interval: bootstrap over {what}; p: {draws.permutations} permutations of labels within groups"
+    return Score(name, value, chance, _interval(boot, value), _p(null, value), len(y), note)
+
+
+def score_trace(
+    name: str, y: Array, guess: Array, sequence: NDArray, draws: Draws, block: int | None = None
+) -> Score:
+    """Correlation of a continuous quantity with its prediction.
+
+    Consecutive items are alike, so the interval resamples blocks of `block` consecutive items (by default a
+    twentieth of them), and the null hypothesis shifts the prediction around within each of `sequence`.
+
+    Parameters
+    ----------
+    y, guess
+        ``(n,)`` in order of time.
+    sequence
+        ``(n,)`` which uninterrupted run each item belongs to.
+    """
+    rng = np.random.default_rng(draws.seed)
+    value, n = pearson(y, guess), len(y)
+    size = block or max(1, n // 20)
+    starts = np.arange(0, n, size)
+    boot = []
+    for _ in range(draws.bootstrap):
+        rows = np.concatenate([np.arange(s, min(s + size, n)) for s in rng.choice(starts, len(starts))])
+        boot.append(pearson(y[rows], guess[rows]))
+    null = [pearson(y, guess[_rotate_within(sequence, rng)]) for _ in range(draws.permutations)]
+    note = f"interval: bootstrap over blocks of {size} windows; p: {draws.permutations} circular shifts within recordings"
+    return Score(name, value, 0.0, _interval(boot, value), _p(null, value), n, note)
+
+
+def correlations(a: Array, b: Array) -> Array:
+    """Correlation of every row of `a` with every row of `b`: ``(n, m)``; 0 where one is constant."""
+    return _standardised(a) @ _standardised(b).T
+
+
+def _standardised(a: Array) -> Array:
+    flat = np.asarray(a, np.float64).reshape(len(a), -1)
+    flat = flat - flat.mean(1, keepdims=True)
+    norm = np.linalg.norm(flat, axis=1, keepdims=True)
+    return np.divide(flat, norm, out=np.zeros_like(flat), where=norm > 1e-9)
+
+
+def win_chances(similarity: Array, n_way: int) -> Array:
+    """How likely each candidate wins against ``n_way - 1`` others drawn from the same row: exact, not drawn.
+
+    Parameters
+    ----------
+    similarity
+        ``(n, m)``: of each reconstruction to each of `m` different images.
+
+    Returns
+    -------
+    ndarray
+        ``(n, m)``; entry ``(i, j)`` is the probability, over draws of ``n_way - 1`` of the other ``m - 1`` images without
+        replacement, that image `j` is the one most similar to reconstruction `i`; ties are broken by lot.
+    """
+    m, drawn = similarity.shape[1], n_way - 1
+    below = rankdata(similarity, method="min", axis=1) - 1
+    upto = rankdata(similarity, method="max", axis=1) - 1
+    # Broken by lot, a tied image has each rank from `below` to `upto` equally often.
+    cumulative = np.concatenate([[0.0], np.cumsum(_shares(np.arange(m), drawn, m - 1))])
+    return (cumulative[upto + 1] - cumulative[below]) / (upto - below + 1)
+
+
+def _shares(worse: NDArray[np.integer], drawn: int, others: int) -> Array:
+    """``C(worse, drawn) / C(others, drawn)``: all of `drawn` out of `others` are among the `worse`."""
+    safe = np.maximum(worse, drawn)
+    ways = gammaln(safe + 1) - gammaln(safe - drawn + 1) - gammaln(others + 1) + gammaln(others - drawn + 1)
+    return np.where(worse >= drawn, np.exp(ways), 0.0)
+
+
+def score_identification(
+    reconstructions: Array, shown: Array, identity: NDArray, n_way: int, draws: Draws, name: str = ""
+) -> Score:
+    """n-way identification: how often the reconstruction is most like the image that was shown.
+
+    The candidates are the shown image and ``n_way - 1`` other images of the same set; likeness is the correlation of
+    pixels. The expectation over all draws of candidates is computed exactly.
+
+    Parameters
+    ----------
+    reconstructions, shown
+        ``(n, C, H, W)``.
+    identity
+        ``(n,)`` which image each item shows; items of one image never are each other's candidates.
+    """
+    rng = np.random.default_rng(draws.seed)
+    names, first, own = np.unique(identity, return_index=True, return_inverse=True)
+    n_way = min(n_way, len(names))
+    chances = win_chances(correlations(reconstructions, shown[first]), n_way)
+    items = np.arange(len(own))
+    each = chances[items, own]
+    by_image = np.bincount(own, each) / np.bincount(own)
+    boot = by_image[rng.integers(len(names), size=(draws.bootstrap, len(names)))].mean(1)
+    null = [chances[items, rng.permutation(len(names))[own]].mean() for _ in range(draws.permutations)]
+    value = float(each.mean())
+    note = (
+        f"likeness: correlation of pixels; candidates from {len(names)} held-out images, exact over draws; interval: "
+        f"bootstrap over images; p: {draws.permutations} permutations of images"
+    )
+    title = name or f"{n_way}-way identification"
+    return Score(title, value, 1 / n_way, _interval(boot, value), _p(null, value), len(own), note)
+
+
+def score_pixels(reconstructions: Array, shown: Array, draws: Draws, name: str = "pixel correlation") -> Score:
+    """Mean correlation of a reconstruction with the image that was shown; a reconstruction of noise gets 0."""
+    rng = np.random.default_rng(draws.seed)
+    a, b = _standardised(reconstructions), _standardised(shown)
+    each = (a * b).sum(1)
+    boot = each[rng.integers(len(each), size=(draws.bootstrap, len(each)))].mean(1)
+    null = [(a * b[rng.permutation(len(b))]).sum(1).mean() for _ in range(min(draws.permutations, 200))]
+    value = float(each.mean())
+    note = f"chance is that of shuffled pairs; interval: bootstrap over items; p: {len(null)} permutations"
+    return Score(name, value, float(np.mean(null)), _interval(boot, value), _p(null, value), len(each), note)
+
+
+def _resampler(groups: NDArray, rng: np.random.Generator) -> tuple[Callable[[], NDArray[np.intp]], str]:
+    names = np.unique(groups)
+    if len(names) < MIN_GROUPS:
+        return (lambda: rng.integers(len(groups), size=len(groups))), "items"
+    members = [np.flatnonzero(groups == name) for name in names]
+    return (lambda: np.concatenate([members[k] for k in rng.integers(len(names), size=len(names))])), "groups"
+
+
+def _shuffle_within(groups: NDArray, rng: np.random.Generator) -> NDArray[np.intp]:
+    order = np.arange(len(groups))
+    for name in np.unique(groups):
+        rows = np.flatnonzero(groups == name)
+        order[rows] = rng.permutation(rows)
+    return order
+
+
+def _rotate_within(sequence: NDArray, rng: np.random.Generator) -> NDArray[np.intp]:
+    order = np.arange(len(sequence))
+    for name in np.unique(sequence):
+        rows = np.flatnonzero(sequence == name)
+        order[rows] = np.roll(rows, int(rng.integers(len(rows))))
+    return order
+
+
+def _interval(draws: Array | list[float], value: float) -> tuple[float, float]:
+    finite = np.asarray(draws, np.float64)
+    finite = finite[np.isfinite(finite)]
+    if not len(finite):
+        return value, value
+    low, high = np.percentile(finite, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def _p(null: Array | list[float], value: float) -> float:
+    null = np.asarray(null, np.float64)
+    return float((1 + np.sum(null >= value - 1e-12)) / (1 + len(null)))

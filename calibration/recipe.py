@@ -1,0 +1,308 @@
+"""A recipe: everything a calibration does, in one readable TOML file."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from streamkit.errors import ConfigError
+from streamkit.preprocess import PreprocessConfig, WindowConfig
+
+SHIPPED = Path(__file__).parent / "recipes"
+
+
+class Section(BaseModel):
+    """A table of the recipe; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSection(Section):
+    """Which recordings.
+
+    Parameters
+    ----------
+    dataset
+        A name from `calibration.datasets.DATASETS`.
+    path
+        Where it lies; empty when ``--data`` gives it or the dataset needs none.
+    options
+        Passed to the dataset's reader.
+    """
+
+    dataset: str
+    path: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class StreamSection(Section):
+    """Which signal: its `name` (the first by default) and `ch_names` (all by default)."""
+
+    name: str = ""
+    ch_names: tuple[str, ...] = ()
+
+
+class TargetSection(Section):
+    """What to decode.
+
+    Parameters
+    ----------
+    kind
+        ``"class"`` of the event, ``"signal"`` (a continuous stream at the window's last stamp) or
+        ``"image"`` (the stimulus of the event's label).
+    classes
+        Marker label (fnmatch pattern) → class name; the order of first appearance is the order of the outputs.
+    stream, ch_names
+        Of the target signal; all its channels by default.
+    smooth
+        Seconds of causal moving average over the target signal.
+    size, grey
+        Side of the decoded image in pixels, and whether it has one channel or three.
+    """
+
+    kind: Literal["class", "signal", "image"]
+    classes: dict[str, str] = Field(default_factory=dict)
+    stream: str = ""
+    ch_names: tuple[str, ...] = ()
+    smooth: float = Field(0.0, ge=0)
+    size: int = Field(28, ge=4, le=512)
+    grey: bool = True
+
+    @model_validator(mode="after")
+    def _complete(self) -> TargetSection:
+        if self.kind == "class" and len(set(self.classes.values())) < 2:
+            raise ValueError("kind 'class' needs `classes` with at least two class names")
+        if self.kind == "signal" and not self.stream:
+            raise ValueError("kind 'signal' needs `stream`, the name of the target signal")
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in output order."""
+        return tuple(dict.fromkeys(self.classes.values()))
+
+
+class SplitSection(Section):
+    """Who is trained on. A split is always between groups (runs, subjects, blocks of images).
+
+    Parameters
+    ----------
+    held_out
+        Groups (fnmatch patterns) the written bundle never sees; ``"last"`` is the last one; ``[]`` holds out none.
+    validation
+        Share of the training examples set aside for early stopping.
+    cv
+        Cross-validation of the recipe over all groups, every fold fitted from nothing without its own groups.
+    folds
+        Of ``"k-fold"``.
+    """
+
+    held_out: Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)] = ("last",)
+    validation: float = Field(0.2, ge=0, lt=0.9)
+    cv: Literal["none", "leave-one-group-out", "k-fold"] = "none"
+    folds: int = Field(5, ge=2)
+
+
+class ModelSection(Section):
+    """Which network: `name` is an entry point of ``streamkit.models``, `args` its own keyword arguments."""
+
+    name: str
+    args: dict[str, Any] = Field(default_factory=dict)
+
+
+class TrainSection(Section):
+    """How it is fitted.
+
+    Parameters
+    ----------
+    method
+        ``"closed-form"`` solves for the last linear layer; ``"gradient"`` trains all of it.
+    estimator
+        Of the closed form: ``"lda"`` (Ledoit-Wolf shrinkage), ``"logistic"`` or ``"ridge"``; by default ``"lda"``
+        for classes and ``"ridge"`` for the rest.
+    alpha
+        Ridge penalty on standardised features, or the inverse of C for ``"logistic"``.
+    reject
+        Training windows holding an absolute value above this (unit of the processed signal) are left out.
+    epochs, batch_size, lr, weight_decay, patience
+        Of AdamW with a cosine schedule; `patience` epochs without a better validation loss end it.
+    noise
+        Standard deviation of noise added to the input, in standard deviations of each channel.
+    correlation
+        Weight of ``1 - r`` beside the mean squared error, for images.
+    max_seconds
+        Ends the training early, on the best weights; 0 for no limit. The result then depends on the machine's speed.
+    seed
+        Of everything random.
+    """
+
+    method: Literal["closed-form", "gradient"] = "closed-form"
+    estimator: Literal["lda", "logistic", "ridge"] | None = None
+    alpha: float = Field(100.0, gt=0)
+    reject: float | None = Field(None, gt=0)
+    epochs: int = Field(50, ge=1)
+    batch_size: int = Field(64, ge=1)
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    patience: int = Field(10, ge=1)
+    noise: float = Field(0.0, ge=0)
+    correlation: float = Field(0.5, ge=0)
+    max_seconds: float = Field(0.0, ge=0)
+    seed: int = Field(0, ge=0)
+
+
+class EvaluateSection(Section):
+    """How it is scored: the main metric, its draws, and the baselines beside it.
+
+    Parameters
+    ----------
+    metric
+        The one on the cover of the report; None for the usual one of the target.
+    n_way
+        Candidates in image identification.
+    bootstrap, permutations
+        Draws for the interval and for the p value.
+    cca
+        Class name → frequency in Hz: canonical correlation with sines, an untrained baseline for flicker.
+    """
+
+    metric: Literal["auc", "accuracy", "balanced_accuracy", "pearson", "identification"] | None = None
+    n_way: int = Field(20, ge=2)
+    bootstrap: int = Field(1000, ge=10)
+    permutations: int = Field(1000, ge=10)
+    cca: dict[str, float] = Field(default_factory=dict)
+
+
+class Recipe(Section):
+    """Everything a calibration does; see the sections."""
+
+    name: str
+    description: str = ""
+    data: DataSection
+    stream: StreamSection = StreamSection()
+    preprocess: PreprocessConfig = PreprocessConfig()
+    window: WindowConfig
+    target: TargetSection
+    split: SplitSection = SplitSection()
+    model: ModelSection
+    train: TrainSection = TrainSection()
+    evaluate: EvaluateSection = EvaluateSection()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        if self.target.kind in ("class", "image") and self.window.mode != "event":
+            raise ValueError(f"target kind {self.target.kind!r} needs window.mode 'event'")
+        if self.target.kind == "signal" and self.window.mode != "hop":
+            raise ValueError("target kind 'signal' needs window.mode 'hop'")
+        return self
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Return the recipes that come with streamkit, by name."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
+
+
+def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    source
+        A TOML file, or the name of a shipped recipe.
+    overrides
+        ``"train.epochs=3"``: a dotted key and a TOML value (bare words are strings).
+
+    Raises
+    ------
+    ConfigError
+        When there is no such recipe, or a key or value is wrong; names the key, the file and the closest valid key.
+    """
+    path = _locate(source)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    for override in overrides:
+        _override(document, override)
+    return recipe_from(document, str(path))
+
+
+def recipe_from(document: Mapping[str, Any], origin: str) -> Recipe:
+    """Check a recipe given as a mapping; `origin` is where it came from, for messages."""
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: {_explain(error, Recipe)}") from error
+
+
+def _locate(source: str | Path) -> Path:
+    path = Path(source)
+    if path.is_file():
+        return path
+    known = shipped_recipes()
+    if str(source) in known:
+        return known[str(source)]
+    close = difflib.get_close_matches(str(source), known, 1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    raise ConfigError(
+        f"{source} is neither a file nor a shipped recipe{hint}. Shipped recipes: {', '.join(known) or 'none'}"
+    )
+
+
+def _override(document: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError(f"--set {override!r}: expected KEY=VALUE, such as train.epochs=3")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    table = document
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"--set {override!r}: {part!r} is a value, not a table of the recipe")
+    table[parts[-1]] = value
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """Say the first problem in words: an unknown key first, for it often causes the others."""
+    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    first = problems[0]
+    parts = [str(part) for part in first["loc"]]
+    key = ".".join(parts) or "recipe"
+    more = f" ({len(problems) - 1} more problem{'s' * (len(problems) > 2)} in this recipe)" if len(problems) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        valid = _keys(model, parts[:-1])
+        close = difflib.get_close_matches(parts[-1], valid, 1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        return f"unknown key {key!r}.{hint} Valid keys here: {', '.join(valid)}.{more}"
+    if first["type"] == "missing":
+        return f"the key {key!r} is missing.{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    given = f" (given: {first['input']!r})" if first["type"] != "value_error" else ""
+    return f"key {key!r}: {message}{given}.{more}"
+
+
+def _keys(model: type[BaseModel], parts: list[str]) -> list[str]:
+    """Return the valid keys of the table that `parts` leads to; a stage is found by its kind."""
+    candidates = [model]
+    for part in parts:
+        if len(candidates) > 1:
+            candidates = [m for m in candidates if m.model_fields["kind"].default == part] or candidates
+        elif field := candidates[0].model_fields.get(part):
+            candidates = list(_models_in(field.annotation)) or candidates
+    return list(candidates[0].model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
