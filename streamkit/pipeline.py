@@ -1,0 +1,114 @@
+"""Pipeline: chunks and events in, predictions out; no threads, no input or output of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from streamkit.errors import ConfigError
+from streamkit.preprocess import PreprocessConfig, Preprocessor, WindowConfig, Windower
+from streamkit.preprocess.sample_times import SampleTimes
+from streamkit.types import Chunk, Event, Prediction, StreamSpec, Window
+
+
+class Infers(Protocol):
+    """What a pipeline needs of a runner (`streamkit.inference.Runner` has it)."""
+
+    def infer(self, x: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """``(1, n_chans, n_times)`` to the output without the batch axis, in an array the caller owns."""
+
+
+class Pipeline:
+    """Preprocess, cut windows, infer.
+
+    Parameters
+    ----------
+    spec
+        The stream the model was calibrated on: the channels it needs, in its order.
+    preprocess, window
+        How samples become windows.
+    runner
+        What turns a window into an output.
+    picks
+        Columns of an incoming chunk that are the channels of `spec`; None when they are those already.
+    clock
+        Gives the time, seconds on the LSL clock.
+    history
+        Seconds of processed samples kept for late markers.
+
+    Raises
+    ------
+    ConfigError
+        When a stage or the window does not fit the stream, or `picks` does not give its channels.
+
+    Notes
+    -----
+    The predictions are the same bits whatever the chunks, as long as the runner is deterministic.
+    """
+
+    def __init__(
+        self,
+        spec: StreamSpec,
+        preprocess: PreprocessConfig,
+        window: WindowConfig,
+        runner: Infers,
+        *,
+        picks: NDArray[np.intp] | None = None,
+        clock: Callable[[], float] = pylsl.local_clock,
+        history: float = 30.0,
+    ) -> None:
+        if picks is not None and len(picks) != spec.n_chans:
+            raise ConfigError(f"picks names {len(picks)} columns, expected {spec.n_chans}: one for each channel")
+        self._preprocessor = Preprocessor(spec, preprocess)
+        self._windower = Windower(self._preprocessor.out, window, history)
+        self._runner = runner
+        self._picks = picks
+        self._clock = clock
+        self._processed = SampleTimes(self._windower.capacity)
+        self._input = np.zeros((1, self._preprocessor.out.n_chans, window.n_times), np.float32)
+        self._seq = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What became of the windows, as `Windower.counts`."""
+        return self._windower.counts
+
+    @property
+    def delay(self) -> float:
+        """Group delay in seconds that the stages declare."""
+        return self._preprocessor.delay
+
+    def push(self, chunk: Chunk) -> list[Prediction]:
+        """Take in raw samples; returns the predictions they complete."""
+        if self._picks is not None:
+            chunk = dataclasses.replace(chunk, data=np.take(chunk.data, self._picks, axis=1))
+        processed = self._preprocessor.process(chunk)
+        self._processed.extend(len(processed), self._clock())
+        return self._predict(self._windower.push(processed))
+
+    def push_event(self, event: Event) -> list[Prediction]:
+        """Take in an event; returns its prediction at once when all its samples are there already."""
+        return self._predict(self._windower.push_event(event))
+
+    def finish(self) -> list[Prediction]:
+        """No more samples will come: predict what can still be resolved."""
+        return self._predict(self._windower.finish())
+
+    def _predict(self, windows: Sequence[Window]) -> list[Prediction]:
+        return [self._infer(window) for window in windows]
+
+    def _infer(self, window: Window) -> Prediction:
+        timing = {"sample": window.stamp, "arrival": window.arrival, "processed": self._processed[window.last]}
+        # The one place where (n_times, n_chans) becomes (batch, n_chans, n_times).
+        self._input[0] = window.data.T
+        timing["infer_start"] = self._clock()
+        values = self._runner.infer(self._input)
+        timing["infer_end"] = self._clock()
+        seq = self._seq
+        self._seq += 1
+        return Prediction(values, window.stamp, window.last, seq, window.event, window.valid, timing)

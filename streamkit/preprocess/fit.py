@@ -1,0 +1,100 @@
+"""Fill in what has to be learnt from training recordings: mean and standard deviation of the scale stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from streamkit.errors import ConfigError
+from streamkit.preprocess.config import PreprocessConfig
+from streamkit.preprocess.preprocessor import Preprocessor
+from streamkit.preprocess.scaling import ScaleSettings
+from streamkit.preprocess.stage import Samples
+from streamkit.types import Chunk, StreamSpec
+
+
+def fit_preprocess(spec: StreamSpec, config: PreprocessConfig, signals: Iterable[Iterable[Chunk]]) -> PreprocessConfig:
+    """Fit every unfitted scale stage, in order, each on what the stages before it give.
+
+    Parameters
+    ----------
+    spec
+        The stream the recordings hold.
+    config
+        The chain; stages that have their values keep them.
+    signals
+        The training recordings, each as its chunks in order (``signal.chunks(size)``). Each starts anew.
+        Invalid samples do not count. The chunks are kept until the fit is done.
+
+    Raises
+    ------
+    ConfigError
+        When a stage does not fit the stream, or there is no valid sample to learn from.
+    """
+    stages = list(config.stages)
+    recordings = [tuple(chunks) for chunks in signals] if any(map(_unfitted, stages)) else []
+    for place, stage in enumerate(stages):
+        if isinstance(stage, ScaleSettings) and _unfitted(stage):
+            earlier = config.model_copy(update={"stages": tuple(stages[:place])})
+            stages[place] = _fitted(stage, _statistics(Preprocessor(spec, earlier), recordings))
+    return config.model_copy(update={"stages": tuple(stages)})
+
+
+class Moments:
+    """Mean and variance of each channel over a stream of any length, in float64.
+
+    Source: Chan, Golub & LeVeque 1983, The American Statistician 37(3), the pairwise update.
+    """
+
+    def __init__(self, n_chans: int) -> None:
+        self.n = 0
+        self.mean = np.zeros(n_chans)
+        self._squares = np.zeros(n_chans)
+
+    def add(self, data: Samples) -> None:
+        """Count the samples of ``(n_times, n_chans)``."""
+        if not len(data):
+            return
+        mean = data.mean(axis=0)
+        squares = ((data - mean) ** 2).sum(axis=0)
+        total = self.n + len(data)
+        shift = mean - self.mean
+        self.mean = self.mean + shift * (len(data) / total)
+        self._squares = self._squares + squares + shift**2 * (self.n * len(data) / total)
+        self.n = total
+
+    @property
+    def variance(self) -> Samples:
+        """``(n_chans,)``, of the population."""
+        return self._squares / max(self.n, 1)
+
+
+def _unfitted(stage: object) -> bool:
+    return isinstance(stage, ScaleSettings) and not stage.fitted
+
+
+def _statistics(preprocessor: Preprocessor, recordings: Sequence[Iterable[Chunk]]) -> Moments:
+    moments = Moments(preprocessor.out.n_chans)
+    for chunks in recordings:
+        preprocessor.reset()
+        for chunk in chunks:
+            for block in preprocessor.blocks(chunk):
+                moments.add(block.data[block.valid])
+    if not moments.n:
+        raise ConfigError(
+            f"a scale stage cannot be fitted: {len(recordings)} recordings gave no valid sample; "
+            "give training recordings, or state mean and std"
+        )
+    return moments
+
+
+def _fitted(stage: ScaleSettings, moments: Moments) -> ScaleSettings:
+    mean, variance = moments.mean, moments.variance
+    if not stage.per_channel:
+        pooled = mean.mean()
+        mean, variance = np.array([pooled]), np.array([(variance + (mean - pooled) ** 2).mean()])
+    # A channel that never changes has nothing to be divided by.
+    std = np.sqrt(np.where(variance > 0, variance, 1.0))
+    values = {"mean": tuple(map(float, mean)), "std": tuple(map(float, std))}
+    return stage.model_copy(update={name: value for name, value in values.items() if getattr(stage, name) is None})

@@ -1,0 +1,155 @@
+"""Preprocessor: the chain of stages that live and offline share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from streamkit import clock
+from streamkit.errors import ConfigError
+from streamkit.preprocess.config import PreprocessConfig, StageConfig
+from streamkit.preprocess.pick import PickSettings
+from streamkit.preprocess.repair import Repair
+from streamkit.preprocess.stage import Block, Stage
+from streamkit.types import Chunk, StreamSpec
+
+
+class Preprocessor:
+    """Causal preprocessing of one stream, the same bits whatever the chunks.
+
+    Parameters
+    ----------
+    spec
+        The stream that comes in.
+    config
+        The stages and the gap rule.
+
+    Attributes
+    ----------
+    out
+        The stream that comes out: channels, rate, unit; float32.
+    delay
+        Sum of the group delays the stages declare, in seconds.
+
+    Raises
+    ------
+    ConfigError
+        When a stage does not fit the stream; names the stage and what is wrong.
+    """
+
+    def __init__(self, spec: StreamSpec, config: PreprocessConfig) -> None:
+        self.spec = spec
+        self.config = config
+        self._stages = build_stages(spec, config.stages)
+        self.out = self._stages[-1].out.model_copy(update={"channel_format": "float32"})
+        self.delay = sum(stage.delay for stage in self._stages)
+        self._max_gap = config.longest_step(spec.sfreq)
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the state before the first sample."""
+        for stage in self._stages:
+            stage.reset()
+        self._stamp = np.nan
+        self._written = 0
+
+    def process(self, chunk: Chunk) -> Chunk:
+        """Process the next samples.
+
+        Parameters
+        ----------
+        chunk
+            Any number of samples of `spec`, left as they are. Gaps are found from the stamps alone, so
+            that a file and a live stream have the same; ``chunk.gap`` is not used.
+
+        Returns
+        -------
+        Chunk
+            ``(n_times, out.n_chans)`` float32 in memory of its own, ``first`` counting processed samples,
+            ``valid`` and ``gap`` filled in, ``arrival`` carried over. It can be empty, or longer than what
+            came in, when a stage changes the rate.
+        """
+        blocks = self.blocks(chunk)
+        block = _joined(blocks, self.out.n_chans)
+        data = block.data.astype(np.float32, order="C")
+        first = self._written
+        self._written += len(block)
+        return Chunk(data, block.stamps, first, block.valid, block.gap, arrival=chunk.arrival)
+
+    def blocks(self, chunk: Chunk) -> list[Block]:
+        """Process the next samples, in float64, as one block for each run between resets."""
+        if chunk.data.ndim != 2 or chunk.data.shape[1] != self.spec.n_chans:
+            raise ConfigError(
+                f"a chunk of shape {chunk.data.shape} came in, expected (n_times, {self.spec.n_chans}) "
+                f"for the channels {', '.join(self.spec.ch_names)}"
+            )
+        if not len(chunk):
+            return []
+        return [out for block in self._runs(chunk) if len(out := self._through(block))]
+
+    def _runs(self, chunk: Chunk) -> Iterator[Block]:
+        gap = clock.gaps(chunk.stamps, self._stamp, self._max_gap)
+        valid = np.ones(len(chunk), bool) if chunk.valid is None else chunk.valid
+        block = Block(np.asarray(chunk.data, np.float64), chunk.stamps, valid, gap)
+        self._stamp = chunk.stamps[-1]
+        starts = np.flatnonzero(gap).tolist() if self.config.on_gap == "reset" else []
+        bounds = [0, *starts, len(block)]
+        for start, stop in pairwise(bounds):
+            if gap[start] and starts:
+                self._restart()
+            if stop > start:
+                yield block[start:stop]
+
+    def _restart(self) -> None:
+        for stage in self._stages:
+            # What a missing value is replaced by is the last one seen, however long ago.
+            if not isinstance(stage, Repair):
+                stage.reset()
+
+    def _through(self, block: Block) -> Block:
+        for stage in self._stages:
+            if not len(block):
+                break
+            block = stage.process(block)
+        return block
+
+
+def build_stages(spec: StreamSpec, settings: Sequence[StageConfig]) -> list[Stage]:
+    """Build every stage for the stream that reaches it, with `Repair` after the leading picks.
+
+    Raises
+    ------
+    ConfigError
+        When a stage does not fit; names it by its place and kind.
+    """
+    n_picks = next((at for at, stage in enumerate(settings) if not isinstance(stage, PickSettings)), len(settings))
+    stages: list[Stage] = []
+    for place, stage_settings in enumerate(settings):
+        if place == n_picks:
+            stages.append(Repair(_out(stages, spec)))
+        try:
+            stages.append(stage_settings.build(_out(stages, spec)))
+        except ConfigError as error:
+            raise ConfigError(f"preprocess stage {place + 1} ({stage_settings.kind}): {error}") from None
+    if n_picks == len(settings):
+        stages.append(Repair(_out(stages, spec)))
+    return stages
+
+
+def _out(stages: Sequence[Stage], spec: StreamSpec) -> StreamSpec:
+    return stages[-1].out if stages else spec
+
+
+def _joined(blocks: Sequence[Block], n_chans: int) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    if not blocks:
+        return Block(np.zeros((0, n_chans)), np.zeros(0), np.zeros(0, bool), np.zeros(0, bool))
+    return Block(
+        np.concatenate([block.data for block in blocks]),
+        np.concatenate([block.stamps for block in blocks]),
+        np.concatenate([block.valid for block in blocks]),
+        np.concatenate([block.gap for block in blocks]),
+    )
