@@ -1,0 +1,58 @@
+"""The window, on any computer on the network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from streamkit.errors import BadInput
+
+
+def _size(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
+    width, _, height = value.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) >= 640 and int(height) >= 480):
+        raise click.BadParameter(f"expected WIDTHxHEIGHT of at least 640x480, for example 1280x800, got {value!r}")
+    return int(width), int(height)
+
+
+@click.command(
+    "view",
+    epilog="""\b
+Examples:
+  streamkit view
+  streamkit view --from recordings/session-3
+  QT_QPA_PLATFORM=offscreen streamkit view --screenshot window.png --after 10""",
+)
+@click.option("--name", "session", default="", help="Name of the live session to show.  [default: the newest]")
+@click.option("--stream", default="", help='Signal stream to show: "name=…,type=…,source_id=…" or a bare name.')
+@click.option("--from", "recording", type=click.Path(path_type=Path), help="Replay this recording and show it.")
+@click.option("--screenshot", type=click.Path(path_type=Path, dir_okay=False), help="Save one picture (PNG) and end.")
+@click.option("--after", default=5.0, show_default=True, type=click.FloatRange(0), help="Seconds before --screenshot.")
+@click.option("--screenshots", type=click.Path(path_type=Path, file_okay=False), help="Folder for repeated pictures.")
+@click.option("--screenshot-every", "every", default=5.0, show_default=True, type=click.FloatRange(0.1), help="Seconds.")
+@click.option("--size", default="1280x800", show_default=True, callback=_size, help="Size of the window in pixels.")
+@click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
+@click.option("--fps", default=50.0, show_default=True, type=click.FloatRange(1, 240), help="Frames per second.")
+@click.option("--duration", type=click.FloatRange(0.1), help="Close after this many seconds.")
+@click.option("--json", "as_json", is_flag=True, help="Report the pictures taken as one JSON object.")
+def command(recording: Path | None, as_json: bool, **options: object) -> None:
+    """Show signals, what the model sees and decides, and whether it is on time.
+
+    The window is a client like any other: it watches LSL streams, on this computer or another one, and closing it
+    changes nothing for the session it watches.
+    """
+    from apps.view.environment import check
+
+    if recording is not None and not recording.exists():
+        raise BadInput(f"there is no recording at {recording}; expected a recording folder or file")
+    check()
+    from apps.view.app import ViewOptions, run
+
+    pictures = run(ViewOptions(recording=recording, **options))  # type: ignore[arg-type]
+    if as_json:
+        click.echo(json.dumps({"status": "ok", "screenshots": [str(path) for path in pictures]}))
+    else:
+        for path in pictures:
+            click.echo(f"saved {path}")

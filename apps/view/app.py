@@ -1,0 +1,133 @@
+"""Open the window in this process, take pictures when asked, and end when told."""
+
+from __future__ import annotations
+
+import signal
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QApplication
+
+from apps.view.children import Child, replay
+from apps.view.feed import Feed
+from apps.view.fonts import font, load_fonts
+from apps.view.state.discovery import DiscoveryState
+from apps.view.state.view import ViewState
+from apps.view.theme import THEMES
+from apps.view.window import Window
+from streamkit.errors import StreamkitError
+
+CHECK_S = 0.25
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """What the command line asked for.
+
+    Attributes
+    ----------
+    session, stream
+        Name of a live session, query of a signal stream; empty means any.
+    recording
+        Recording to replay beside the window.
+    screenshot, after
+        Picture to take `after` seconds, and then end.
+    screenshots, every
+        Folder of pictures to take `every` seconds until `duration` is over.
+    duration
+        Seconds after which the window closes; None means never.
+    """
+
+    session: str = ""
+    stream: str = ""
+    recording: Path | None = None
+    screenshot: Path | None = None
+    after: float = 5.0
+    screenshots: Path | None = None
+    every: float = 5.0
+    size: tuple[int, int] = (1280, 800)
+    theme: str = "dark"
+    fps: float = 50.0
+    duration: float | None = None
+
+
+def application() -> QApplication:
+    """Return the one QApplication, with fonts."""
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        app = QApplication(["streamkit"])
+    load_fonts()
+    app.setApplicationName("streamkit")
+    app.setStyle("Fusion")
+    app.setFont(font(13))
+    return app
+
+
+def run(options: ViewOptions) -> list[Path]:
+    """Show the window until it is closed; returns the pictures taken.
+
+    Raises
+    ------
+    StreamkitError
+        When the replay beside it ended with an error.
+    """
+    app = application()
+    base = f"view-{uuid.uuid4().hex[:8]}"
+    child = replay(options.recording, base) if options.recording else None
+    state = ViewState(discovery=DiscoveryState(stream_query=options.stream, session=options.session))
+    window = Window(state, Feed(state), THEMES[options.theme], options.fps)
+    window.resize(*options.size)
+    window.show()
+    pictures: list[Path] = []
+    keep = _timers(app, window, options, child, pictures)
+    previous = signal.signal(signal.SIGINT, lambda *_: app.quit())
+    try:
+        app.exec()
+    finally:
+        for timer in keep:
+            timer.stop()
+        signal.signal(signal.SIGINT, previous)
+        window.close()
+        failure = child.failure() if child else None
+        if child is not None:
+            child.stop()
+    if failure:
+        raise StreamkitError(f"the replay of {options.recording} ended: {failure}")
+    return pictures
+
+
+def _timers(
+    app: QApplication, window: Window, options: ViewOptions, child: Child | None, pictures: list[Path]
+) -> list[QTimer]:
+    """Everything that happens by the clock: pictures, the end, and a look at the child."""
+    began = time.monotonic()
+    timers = []
+
+    def every(seconds: float, action: object, once: bool = False) -> None:
+        timer = QTimer(window)
+        timer.setSingleShot(once)
+        timer.timeout.connect(action)
+        timer.start(max(1, round(seconds * 1000)))
+        timers.append(timer)
+
+    def one_picture() -> None:
+        pictures.append(window.snapshot(options.screenshot))
+        if options.screenshots is None and options.duration is None:
+            app.quit()
+
+    def next_picture() -> None:
+        folder = options.screenshots or Path()
+        pictures.append(window.snapshot(folder / f"view-{time.monotonic() - began:06.1f}s.png"))
+
+    if options.screenshot is not None:
+        every(options.after, one_picture, once=True)
+    if options.screenshots is not None:
+        every(options.every, next_picture)
+    if options.duration is not None:
+        every(options.duration, app.quit, once=True)
+    # Also lets Python see Ctrl+C, which Qt's event loop would otherwise keep from it.
+    every(CHECK_S, lambda: app.quit() if child is not None and child.failure() else None)
+    return timers

@@ -1,0 +1,1 @@
+"""What the window knows, without Qt: each object is fed by `apps.view.feed` and rendered by one panel."""

@@ -1,0 +1,130 @@
+"""DiscoveryState: what was searched, what was found, and which stream plays which part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Found:
+    """One stream as the network announces it."""
+
+    name: str
+    type: str
+    n_chans: int
+    sfreq: float
+    hostname: str
+    source_id: str
+    uid: str
+    numeric: bool = True
+    created: float = 0.0
+
+    def line(self) -> str:
+        """One line for a person."""
+        rate = f"{self.sfreq:g} Hz" if self.sfreq else "irregular"
+        return f"{self.name} · {self.type or 'no type'} · {self.n_chans} ch · {rate} · {self.hostname}"
+
+
+SESSION_PARTS = {"-prediction": "prediction", "-decisions": "decisions", "-latency": "latency", "-health": "health"}
+OUTPUT_TYPES = ("Prediction", "Decision", "Latency", "Health", "Image")
+
+
+def matches(query: str, stream: Found) -> bool:
+    """True when `stream` answers `query`: ``"name=…,type=…,source_id=…"``, a trailing ``*`` allowed, or a bare name."""
+    if not query:
+        return True
+    if "=" not in query:
+        return any(_answers(query, value) for value in (stream.name, stream.source_id))
+    wanted = dict(part.split("=", 1) for part in query.split(",") if "=" in part)
+    fields = {
+        "name": stream.name,
+        "type": stream.type,
+        "source_id": stream.source_id,
+        "hostname": stream.hostname,
+        "uid": stream.uid,
+    }
+    return all(_answers(value.strip(), fields.get(key.strip(), "")) for key, value in wanted.items())
+
+
+def _answers(wanted: str, value: str) -> bool:
+    return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
+
+
+@dataclass
+class DiscoveryState:
+    """What is on the network.
+
+    Attributes
+    ----------
+    stream_query
+        Which signal stream was asked for; empty means any.
+    session
+        Name of the live session that was asked for; empty means any.
+    found
+        All streams in reach now.
+    began
+        Wall-clock time at which the search began.
+    """
+
+    stream_query: str = ""
+    session: str = ""
+    found: tuple[Found, ...] = ()
+    began: float = 0.0
+    chosen: str = ""
+    target: str = ""
+    roles: dict[str, Found] = field(default_factory=dict)
+
+    def update(self, found: Sequence[Found]) -> dict[str, Found]:
+        """Take in the streams in reach; returns the part each of them plays (``markers:NAME`` for markers)."""
+        self.found = tuple(sorted(found, key=lambda s: (s.name, s.source_id)))
+        session = self._session_streams()
+        roles = dict(session)
+        shown = self._newest([s for s in self.found if s.type == "Image" and s.name.endswith("-shown")])
+        if shown is not None:
+            roles["shown"] = shown
+        signal = self._signal()
+        if signal is not None:
+            roles["signal"] = signal
+        for stream in self.found:
+            if stream.sfreq == 0 and stream.type == "Markers":
+                roles[f"markers:{stream.name}"] = stream
+        self.roles = roles
+        return roles
+
+    def signals(self) -> list[Found]:
+        """Streams that the signal panel could show."""
+        return [s for s in self.found if s.numeric and s.sfreq > 0 and s.type not in OUTPUT_TYPES]
+
+    def searched(self) -> str:
+        """What is being looked for, in words."""
+        signal = f"a signal stream matching {self.stream_query!r}" if self.stream_query else "any signal stream"
+        session = f"a live session named {self.session!r}" if self.session else "any live session"
+        return f"{signal}, and {session}"
+
+    def _signal(self) -> Found | None:
+        candidates = [s for s in self.signals() if matches(self.stream_query, s)]
+        for wanted in (self.chosen, self.target):
+            for stream in candidates:
+                if wanted and wanted in (stream.uid, stream.source_id, stream.name):
+                    return stream
+        held = self.roles.get("signal")
+        if held is not None and any(stream.uid == held.uid for stream in candidates):
+            return held
+        return max(candidates, key=lambda s: (s.n_chans, s.created), default=None)
+
+    def _session_streams(self) -> dict[str, Found]:
+        """The streams of one session: the named one, else the newest; all from one run (same source-id base)."""
+        parts: dict[str, dict[str, Found]] = {}
+        for stream in self.found:
+            for ending, role in SESSION_PARTS.items():
+                name = stream.name.removesuffix(ending)
+                if name != stream.name and self.session in ("", name) and stream.type in OUTPUT_TYPES:
+                    base = stream.source_id.rsplit("/", 1)[0]
+                    parts.setdefault(f"{name}|{base}", {})[role] = stream
+        newest = max(parts.values(), key=lambda streams: max(s.created for s in streams.values()), default={})
+        return newest
+
+    @staticmethod
+    def _newest(streams: list[Found]) -> Found | None:
+        return max(streams, key=lambda s: s.created, default=None)
