@@ -1,0 +1,97 @@
+"""The images a person is shown, by marker label, published when their marker comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamkit.errors import ConfigError, require
+from streamkit.lsl.outlet import ImageOutlet
+from streamkit.types import Event, OutputSpec
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+MAX_SIDE = 128
+MAX_BYTES = 1 << 30
+
+
+def load_stimuli(folder: Path, shape: tuple[int, ...] | None = None) -> dict[str, NDArray[np.uint8]]:
+    """Every image below `folder`, all of one shape, by relative path, file name and stem.
+
+    Read before the session starts, so that no file is opened while decoding.
+
+    Parameters
+    ----------
+    shape
+        ``(channels, height, width)`` to convert and resize to, 1 or 3 channels; by default colour, in the size
+        of the first image and at most `MAX_SIDE` pixels.
+
+    Raises
+    ------
+    ConfigError
+        When the folder has no image, or more than fit in memory.
+    """
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    if not files:
+        raise ConfigError(f"--stimuli {folder}: expected a folder with image files ({', '.join(sorted(SUFFIXES))})")
+    pil = require("PIL.Image", "images", "showing stimuli")
+    if shape is None or len(shape) != 3 or shape[0] not in (1, 3):
+        shape = _default_shape(pil, files[0])
+    if len(files) * int(np.prod(shape)) > MAX_BYTES:
+        raise ConfigError(f"--stimuli {folder}: {len(files)} images of shape {shape} are more than {MAX_BYTES} bytes")
+    images: dict[str, NDArray[np.uint8]] = {}
+    for file in files:
+        image = _read(pil, file, shape)
+        for label in (file.stem, file.name, file.relative_to(folder).as_posix()):
+            images[label] = image
+    return images
+
+
+class StimulusOutlet:
+    """Publishes an image as shown when a marker names it.
+
+    Parameters
+    ----------
+    outlet
+        Image stream of role ``"shown"``.
+    images
+        Marker label → ``(channels, height, width)`` bytes.
+    """
+
+    def __init__(self, outlet: ImageOutlet, images: Mapping[str, NDArray[np.uint8]]) -> None:
+        self.outlet = outlet
+        self._images = images
+
+    def push(self, event: Event) -> bool:
+        """Publish the image of `event` with its stamp; False when its label names none."""
+        image = self._images.get(event.label)
+        if image is None:
+            return False
+        self.outlet.push(image.astype(np.float32) / 255, event.stamp)
+        return True
+
+
+def open_stimuli(
+    folder: Path, output: OutputSpec, name: str, source_id: str, keys: Mapping[str, Any] | None = None
+) -> StimulusOutlet:
+    """Read `folder` and open the stream that shows it, in the shape of `output` when that is an image."""
+    images = load_stimuli(folder, output.shape if output.kind == "image" else None)
+    shape = next(iter(images.values())).shape
+    return StimulusOutlet(ImageOutlet(name, shape, "shown", source_id, keys), images)
+
+
+def _default_shape(pil: Any, file: Path) -> tuple[int, int, int]:
+    with pil.open(file) as image:
+        width, height = image.size
+    scale = min(1.0, MAX_SIDE / max(width, height))
+    return 3, max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _read(pil: Any, file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    n_chans, height, width = shape
+    with pil.open(file) as image:
+        pixels = np.asarray(image.convert("L" if n_chans == 1 else "RGB").resize((width, height)), np.uint8)
+    return np.ascontiguousarray(pixels.reshape(height, width, n_chans).transpose(2, 0, 1))
