@@ -128,8 +128,9 @@ def _crop(
     spare = [have - want for have, want in zip(made, wanted, strict=True)]
     if min(spare) < 0 or (final == "conv" and max(spare) > 0):
         raise ValueError(
-            f"a read-in of {latent[0]} x {latent[1]} grows to images of {made[0]} x {made[1]}, expected {wanted[0]} x {wanted[1]}: "
-            "change unflatten, kernels, strides or paddings (the defaults double the latent), or use final='deconv'"
+            f"a read-in of {latent[0]} x {latent[1]} grows to images of {made[0]} x {made[1]}, expected {wanted[0]} x "
+            f"{wanted[1]}: change unflatten, kernels, strides or paddings (the defaults double the read-in), or use "
+            "final='deconv'"
         )
     rows, cols = (slice(over // 2, over // 2 + want) for over, want in zip(spare, wanted, strict=True))
     return rows, cols
