@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +84,7 @@ def resized(image: Image, shape: tuple[int, int, int]) -> Image:
     return np.asarray(np.clip(np.stack(planes), 0, 1), dtype=np.float32)
 
 
-def common_shape(shapes: list[tuple[int, int, int]], longest: int) -> tuple[int, int, int]:
+def common_shape(shapes: Sequence[tuple[int, ...]], longest: int) -> tuple[int, int, int]:
     """The shape that one stream gives all images: the first one's, grey if all are, no side above `longest`."""
     channels = 1 if all(shape[0] == 1 for shape in shapes) else 3
     _, height, width = shapes[0]
@@ -106,15 +106,25 @@ def file_name(label: str, suffix: str, taken: set[str]) -> str:
 def load_stimuli(
     files: Mapping[str, Path], arrays: Mapping[str, Image], labels: set[str], longest: int
 ) -> dict[str, Image | Pixels]:
-    """All stimuli that `labels` name, at one common shape; bytes for files, float32 for arrays."""
-    wanted = {label: path for label, path in files.items() if label in labels and label not in arrays}
+    """All stimuli that `labels` name, at one common shape; bytes for files, float32 for arrays.
+
+    Parameters
+    ----------
+    files, arrays
+        Marker label → image.
+    labels
+        The marker labels that occur.
+    longest
+        No image file is taken larger than this many pixels a side; arrays keep their size.
+    """
     held = {label: image for label, image in arrays.items() if label in labels}
-    loaded: dict[Path, Pixels] = {path: load_pixels(path) for path in list(dict.fromkeys(wanted.values()))[:1]}
-    shapes = [image.shape for image in held.values()] + [image.shape for image in loaded.values()]
+    wanted = {label: path for label, path in files.items() if label in labels and label not in held}
+    paths = list(dict.fromkeys(wanted.values()))
+    shapes = [image.shape for image in held.values()] or [load_pixels(path).shape for path in paths[:1]]
     if not shapes:
         return {}
-    shape = common_shape(shapes, longest)
-    pixels = {path: load_pixels(path, shape) for path in dict.fromkeys(wanted.values())}
+    shape = common_shape(shapes, max(max(shapes[0][1:]), longest) if held else longest)
+    pixels = {path: load_pixels(path, shape) for path in paths}
     return {
         **{label: pixels[path] for label, path in wanted.items()},
         **{label: resized(image, shape) for label, image in held.items()},

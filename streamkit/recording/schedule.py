@@ -1,0 +1,86 @@
+"""When the parts of several streams are due, in one order: the order in which a replay sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streamkit.clock import monotonic
+from streamkit.types import Stamps
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One stream as far as time goes.
+
+    Attributes
+    ----------
+    stamps
+        ``(n_items,)`` seconds, at least one.
+    chunked
+        Whether several items go out at once.
+    tail
+        Seconds that the last item stands for.
+    """
+
+    stamps: Stamps
+    chunked: bool = False
+    tail: float = 0.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What goes out when, in file time.
+
+    Attributes
+    ----------
+    due
+        ``(n_pushes,)`` stamp at which a push is due, never decreasing.
+    entries
+        ``(n_pushes, 3)`` number of the lane, first item, end.
+    begin
+        First stamp.
+    length
+        Seconds from `begin` to the sample that would follow the last one.
+    """
+
+    due: Stamps
+    entries: Any
+    begin: float
+    length: float
+
+    @classmethod
+    def of(cls, lanes: Sequence[Lane], span: float) -> Schedule:
+        """Cut the lanes into pushes of at most `span` seconds and sort them by due time."""
+        dues, entries = [], []
+        for number, lane in enumerate(lanes):
+            times = monotonic(lane.stamps)
+            edges = chunk_edges(times, span) if lane.chunked else np.arange(len(times) + 1)
+            dues.append(times[edges[1:] - 1])
+            entries.append(np.column_stack([np.full(len(edges) - 1, number), edges[:-1], edges[1:]]))
+        due, entry = np.concatenate(dues), np.concatenate(entries)
+        order = np.lexsort((entry[:, 1], entry[:, 0], due))
+        begin = min(float(lane.stamps.min()) for lane in lanes)
+        length = max(float(lane.stamps.max()) + lane.tail for lane in lanes) - begin
+        return cls(due[order], entry[order], begin, length)
+
+    def __iter__(self) -> Iterator[tuple[float, int, int, int]]:
+        """Due time, lane, first item and end of each push."""
+        for block in range(0, len(self.due), 4096):
+            part = slice(block, block + 4096)
+            for due, (lane, first, last) in zip(self.due[part].tolist(), self.entries[part].tolist(), strict=True):
+                yield due, lane, first, last
+
+
+def chunk_edges(times: Stamps, span: float) -> Any:
+    """Positions that cut samples at non-decreasing `times` into chunks that span less than `span` seconds."""
+    bins = np.floor((times - times[0]) / span)
+    return np.concatenate([[0], np.flatnonzero(np.diff(bins)) + 1, [len(times)]]).astype(np.intp)
+
+
+def typical_step(stamps: Stamps) -> float:
+    """The median step between stamps, seconds; 0 for a single one."""
+    return float(np.median(np.diff(monotonic(stamps)))) if len(stamps) > 1 else 0.0
