@@ -1,0 +1,29 @@
+"""ModelBundle: a decoder and its contract in one folder, nothing executable in it.
+
+::
+
+    bundle.json             contract, metrics, provenance; size and sha256 of every other file; a hash over all
+    decoder.onnx            the graph
+    decoder.safetensors     the same weights, for the registered builder; absent for somebody's ONNX
+    reference.safetensors   inputs and outputs on which a backend proves itself
+    report/                 optional, for people; not part of the hash
+
+Every byte is checked against its sha256 before it is parsed. There is no pickle anywhere.
+"""
+
+from streamkit.bundle.contract import Contract, Metric, Provenance
+from streamkit.bundle.pack import pack_onnx, read_contract
+from streamkit.bundle.read import ModelBundle, load_bundle
+from streamkit.bundle.write import GraphFiles, write_bundle
+
+__all__ = [
+    "Contract",
+    "GraphFiles",
+    "Metric",
+    "ModelBundle",
+    "Provenance",
+    "load_bundle",
+    "pack_onnx",
+    "read_contract",
+    "write_bundle",
+]

@@ -1,0 +1,92 @@
+"""What a decoder promises, how well it did, and where it came from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from streamkit import __version__
+from streamkit.inference import RunnerConfig
+from streamkit.preprocess import PreprocessConfig, WindowConfig
+from streamkit.types import OutputSpec, StreamSpec
+
+
+class Part(BaseModel):
+    """Base of what a bundle says: unknown keys are refused, nothing changes after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Contract(Part):
+    """What a stream must be, what is done to it, and what the answer means.
+
+    Parameters
+    ----------
+    stream
+        Channels, rate and unit the decoder was calibrated on; name, source_id and hostname stay empty.
+    preprocess, window, output, runner
+        As their own pages say.
+    """
+
+    stream: StreamSpec
+    preprocess: PreprocessConfig = PreprocessConfig()
+    window: WindowConfig
+    output: OutputSpec
+    runner: RunnerConfig = RunnerConfig()
+
+    @model_validator(mode="after")
+    def _one_label_per_output(self) -> Contract:
+        labels, shape = self.output.labels, self.output.shape
+        if self.output.kind != "image" and shape != (len(labels),):
+            raise ValueError(f"output: {len(labels)} labels for shape {shape}, expected one label per output")
+        if self.stream.source_id or self.stream.hostname:
+            raise ValueError("stream: source_id and hostname name one outlet; a contract leaves them empty")
+        return self
+
+
+class Metric(Part):
+    """One score on data the decoder was not trained on.
+
+    Parameters
+    ----------
+    value, chance, ci95
+        The score, what a guess would get, and its 95 % interval.
+    n
+        How many items were scored.
+    """
+
+    name: str
+    value: float
+    chance: float | None = None
+    ci95: tuple[float, float] | None = None
+    n: int = Field(ge=0)
+    note: str = ""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Provenance(Part):
+    """Where a decoder came from.
+
+    Parameters
+    ----------
+    created
+        ISO 8601, UTC.
+    trained_on, held_out
+        Groups of recordings used and not used for training.
+    """
+
+    created: str = Field(default_factory=_now)
+    streamkit: str = __version__
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    dataset: str = ""
+    simulated: bool = False
+    trained_on: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    seed: int | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    note: str = ""

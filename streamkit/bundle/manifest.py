@@ -1,0 +1,110 @@
+"""``bundle.json``: what is in a bundle, in canonical JSON, with a hash over it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from streamkit import __version__
+from streamkit.bundle.contract import Contract, Metric, Part, Provenance
+from streamkit.errors import BundleError
+from streamkit.inference import TensorSpec
+
+FORMAT = 1
+MANIFEST, REFERENCE, REPORT = "bundle.json", "reference.safetensors", "report"
+SIDES = ("input", "output")
+SUFFIXES = (".json", ".onnx", ".safetensors")
+MAX_BYTES = {".json": 16 << 20, ".onnx": (2 << 30) - 1, ".safetensors": 8 << 30}
+AGAIN = "copy the bundle again from where it came, or calibrate it again"
+
+
+class GraphEntry(Part):
+    """One graph: names of its files, and its signature."""
+
+    onnx: str
+    weights: str | None = None
+    builder: str | None = None
+    builder_args: dict[str, Any] = Field(default_factory=dict)
+    input: TensorSpec
+    output: TensorSpec
+
+
+class FileEntry(Part):
+    """What one file must be."""
+
+    sha256: str
+    size: int = Field(ge=0)
+
+
+class Manifest(Part):
+    """All of ``bundle.json``."""
+
+    format: int
+    hash: str
+    contract: Contract
+    metrics: tuple[Metric, ...]
+    provenance: Provenance
+    graphs: dict[str, GraphEntry]
+    files: dict[str, FileEntry]
+
+
+def sha256(content: bytes) -> str:
+    """Hex digest of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def canonical(document: dict[str, Any]) -> bytes:
+    """Return the one way to write `document`: sorted keys, finite numbers, UTF-8."""
+    try:
+        text = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"{MANIFEST} cannot hold this: {error}. Metrics and provenance are finite JSON") from error
+    return text.encode() + b"\n"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """``bundle.json`` of the bundle at `path`, its own hash checked.
+
+    Raises
+    ------
+    BundleError
+        When it is missing, too large, cut short, changed or of a newer format.
+    """
+    file = path / MANIFEST
+    if not path.is_dir():
+        raise BundleError(f"{path} is not a folder, expected a bundle (a folder with {MANIFEST})")
+    if not file.is_file() or file.is_symlink():
+        raise BundleError(f"{file} is missing, so {path} is not a bundle: {AGAIN}")
+    if file.stat().st_size > MAX_BYTES[".json"]:
+        raise BundleError(f"{file} is larger than {MAX_BYTES['.json']} bytes and was not read: {AGAIN}")
+    document = _parse_manifest(file)
+    try:
+        return Manifest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"{file}: {where}: {first['msg']}. {AGAIN.capitalize()}") from error
+
+
+def _parse_manifest(file: Path) -> dict[str, Any]:
+    content = file.read_bytes()
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{file} is not JSON ({error}); it may be cut short: {AGAIN}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+        raise BundleError(f"{file} does not say which format it has, so it is not a bundle's: {AGAIN}")
+    if document["format"] > FORMAT:
+        raise BundleError(
+            f"{file} has format {document['format']}, this streamkit {__version__} reads up to {FORMAT}: "
+            "install a newer streamkit"
+        )
+    claimed = document.get("hash")
+    rest = {key: value for key, value in document.items() if key != "hash"}
+    if sha256(canonical(rest)) != claimed or canonical(document) != content:
+        raise BundleError(f"{file} was changed after it was written (its hash does not fit): {AGAIN}")
+    return document

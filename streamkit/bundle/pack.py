@@ -1,0 +1,118 @@
+"""Making a bundle of anybody's ONNX model and a contract in TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from streamkit.bundle.contract import Contract, Provenance
+from streamkit.bundle.read import ModelBundle, Reference, one_in_one_out
+from streamkit.bundle.write import GraphFiles, write_bundle
+from streamkit.errors import BundleError, ConfigError, require
+from streamkit.inference.onnx_file import NotOnnx, external_files
+
+
+def read_contract(path: str | Path) -> Contract:
+    """Contract in a TOML file with the tables ``stream``, ``preprocess``, ``window``, ``output`` (and ``runner``).
+
+    Raises
+    ------
+    ConfigError
+        When the file is not TOML, or a key is unknown, missing or has a wrong value; names the key.
+    """
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} is not a readable TOML file: {error}") from error
+    try:
+        return Contract.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    detail = error.errors()[0]
+    where = ".".join(str(part) for part in detail["loc"])
+    tables = ", ".join(Contract.model_fields)
+    hint = f" (tables of a contract: {tables})" if len(detail["loc"]) <= 1 else ""
+    return f"{where or 'contract'}: {detail['msg']}{hint}"
+
+
+def read_model(path: str | Path) -> bytes:
+    """Content of an ONNX file, weights that lie in files beside it taken in.
+
+    Raises
+    ------
+    BundleError
+        When it is not ONNX, or its weights cannot be found.
+    """
+    try:
+        content = Path(path).read_bytes()
+        outside = external_files(content)
+    except (OSError, NotOnnx) as error:
+        raise BundleError(f"{path} is not a readable ONNX model: {error}") from error
+    if not outside:
+        return content
+    onnx = require("onnx", "onnx", "packing a model whose weights are in separate files")
+    try:
+        whole: bytes = onnx.load(str(path)).SerializeToString()
+    except Exception as error:
+        raise BundleError(f"{path} keeps weights in {sorted(outside)}, which could not be read: {error}") from error
+    return whole
+
+
+def pack_onnx(
+    model: str | Path,
+    contract: Contract,
+    out: str | Path,
+    *,
+    references: int = 8,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> ModelBundle:
+    """Make a bundle of an ONNX model.
+
+    The reference pair is `references` windows of standard normal noise and what ONNX Runtime makes of them.
+
+    Raises
+    ------
+    BundleError
+        When the model's input or output is not what the contract makes and names.
+    """
+    content = read_model(model)
+    source, _ = one_in_one_out(str(model), content)
+    shape = source.at_batch(1)[1:]
+    if None in source.shape[1:] or source.at_batch(1)[:1] != (1,) or source.dtype != "float32":
+        raise BundleError(
+            f"{model}: input {source.name!r} is {source.dtype} of shape {source.shape} (None: open), expected float32 "
+            "(batch, n_chans, n_times) with a batch that is open or 1: export it with fixed channels and samples"
+        )
+    x = np.random.default_rng(seed).standard_normal((references, *shape)).astype(np.float32)
+    pair: Reference = x, _run(str(model), content, source.name, x)
+    return write_bundle(
+        out,
+        contract=contract,
+        graphs={contract.runner.graph: GraphFiles(content)},
+        references={contract.runner.graph: pair},
+        provenance=Provenance(seed=seed, note=f"packed from {Path(model).name}; references are noise"),
+        overwrite=overwrite,
+    )
+
+
+def _run(name: str, content: bytes, source: str, x: NDArray[np.float32]) -> NDArray[Any]:
+    runtime = require("onnxruntime", "onnx", "packing a model")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        first, second = (np.concatenate([session.run(None, {source: row[None]})[0] for row in x]) for _ in range(2))
+    except Exception as error:
+        raise BundleError(f"{name} does not run in ONNX Runtime: {error}") from error
+    if not np.array_equal(first, second):
+        raise BundleError(f"{name} answers the same input differently twice: export it in evaluation mode")
+    return first

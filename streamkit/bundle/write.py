@@ -1,0 +1,158 @@
+"""Writing a bundle: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamkit.bundle.contract import Contract, Metric, Provenance
+from streamkit.bundle.manifest import FORMAT, MANIFEST, REFERENCE, SIDES, GraphEntry, canonical, sha256
+from streamkit.bundle.read import ModelBundle, Reference, load_bundle, one_in_one_out
+from streamkit.errors import BundleError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class GraphFiles:
+    """What becomes the files of one graph.
+
+    Attributes
+    ----------
+    onnx
+        Content of the ONNX file; one input, one output.
+    builder, builder_args
+        Entry point of ``streamkit.models`` and all its keyword arguments; None and {} when there is none.
+    state_dict
+        Weights of the built module by name; None when there is no builder.
+    """
+
+    onnx: bytes
+    builder: str | None = None
+    builder_args: dict[str, Any] = field(default_factory=dict)
+    state_dict: Mapping[str, Array] | None = None
+
+
+def write_bundle(
+    path: str | Path,
+    *,
+    contract: Contract,
+    graphs: Mapping[str, GraphFiles],
+    references: Mapping[str, Reference],
+    metrics: tuple[Metric, ...] = (),
+    provenance: Provenance | None = None,
+    overwrite: bool = False,
+) -> ModelBundle:
+    """Write a bundle: whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The folder to make; its parent is made when needed.
+    references
+        For each graph, inputs ``(n, n_chans, n_times)`` and the outputs a backend must reproduce.
+    overwrite
+        Replace a bundle that is already there, its report included. Anything that is not a bundle is never replaced.
+
+    Raises
+    ------
+    BundleError
+        When something is in the way, or the parts do not fit together.
+    """
+    path = Path(path)
+    _check_way(path, overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        _write_files(temporary, contract, graphs, references, metrics, provenance or Provenance())
+        _check(temporary, path)
+        _move(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return load_bundle(path)
+
+
+def _check_way(path: Path, overwrite: bool) -> None:
+    if not path.exists():
+        return
+    is_bundle = (path / MANIFEST).is_file()
+    if not is_bundle and not (path.is_dir() and not any(path.iterdir())):
+        raise BundleError(f"{path} is in the way and is not a bundle: choose another --out")
+    if is_bundle and not overwrite:
+        raise BundleError(f"{path} is already a bundle: choose another --out, or allow overwriting")
+
+
+def _check(temporary: Path, path: Path) -> None:
+    try:
+        load_bundle(temporary)
+    except BundleError as error:
+        raise BundleError(str(error).replace(str(temporary), str(path))) from error
+
+
+def _move(temporary: Path, path: Path) -> None:
+    os.chmod(temporary, 0o755)
+    if not path.exists():
+        os.rename(temporary, path)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    os.rename(path, old / "bundle")
+    os.rename(temporary, path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_files(
+    folder: Path,
+    contract: Contract,
+    graphs: Mapping[str, GraphFiles],
+    references: Mapping[str, Reference],
+    metrics: tuple[Metric, ...],
+    provenance: Provenance,
+) -> None:
+    from safetensors.numpy import save
+
+    entries: dict[str, GraphEntry] = {}
+    contents: dict[str, bytes] = {}
+    for name, files in graphs.items():
+        entries[name], more = _graph_files(name, files)
+        contents |= more
+    tensors = {f"{name}.{side}": pair[i] for name, pair in references.items() for i, side in enumerate(SIDES)}
+    contents[REFERENCE] = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "contract": contract.model_dump(mode="json"),
+        "metrics": [metric.model_dump(mode="json") for metric in metrics],
+        "provenance": provenance.model_dump(mode="json"),
+        "graphs": {name: entry.model_dump(mode="json") for name, entry in entries.items()},
+        "files": {name: {"sha256": sha256(content), "size": len(content)} for name, content in contents.items()},
+    }
+    document["hash"] = sha256(canonical(document))
+    (folder / MANIFEST).write_bytes(canonical(document))
+
+
+def _graph_files(name: str, files: GraphFiles) -> tuple[GraphEntry, dict[str, bytes]]:
+    from safetensors.numpy import save
+
+    source, target = one_in_one_out(f"{name}.onnx", files.onnx)
+    contents = {f"{name}.onnx": files.onnx}
+    if files.state_dict is not None:
+        weights = {key: np.ascontiguousarray(array) for key, array in files.state_dict.items()}
+        contents[f"{name}.safetensors"] = save(weights)
+    entry = GraphEntry(
+        onnx=f"{name}.onnx",
+        weights=None if files.state_dict is None else f"{name}.safetensors",
+        builder=files.builder,
+        builder_args=files.builder_args,
+        input=source,
+        output=target,
+    )
+    return entry, contents
