@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,21 +95,40 @@ def pearson(a: Array, b: Array) -> float:
 
 
 def score_classes(
-    name: str, metric: Callable[..., float], y: NDArray[np.integer], guess: Array, groups: NDArray, chance: float, draws: Draws
+    name: str,
+    metric: Callable[..., float],
+    y: NDArray[np.integer],
+    guess: Array,
+    groups: NDArray,
+    chance: float,
+    draws: Draws,
+    within: bool = False,
 ) -> Score:
-    """Score ``metric(y, guess)`` of classified items; labels are permuted within groups."""
+    """Score ``metric(y, guess)`` of classified items; the p value permutes labels within groups.
+
+    Parameters
+    ----------
+    y, guess, groups
+        ``(n,)`` each: true class, what the metric takes beside it, group.
+    within
+        Score each group by itself and take the mean, as for outputs of decoders fitted per fold.
+    """
     rng = np.random.default_rng(draws.seed)
-    value = metric(y, guess)
+    whole = partial(_mean_over_groups, metric) if within else lambda y, guess, _: metric(y, guess)
+    value = whole(y, guess, groups)
     resample, what = _resampler(groups, rng)
-    boot = [metric(y[rows], guess[rows]) for rows in (resample() for _ in range(draws.bootstrap))]
-    null = [metric(y[_shuffle_within(groups, rng)], guess) for _ in range(draws.permutations)]
+    boot = [whole(y[rows], guess[rows], names) for rows, names in (resample() for _ in range(draws.bootstrap))]
+    null = [whole(y[_shuffle_within(groups, rng)], guess, groups) for _ in range(draws.permutations)]
     note = f"interval: bootstrap over {what}; p: {draws.permutations} permutations of labels within groups"
     return Score(name, value, chance, _interval(boot, value), _p(null, value), len(y), note)
 
 
-def score_trace(
-    name: str, y: Array, guess: Array, sequence: NDArray, draws: Draws, block: int | None = None
-) -> Score:
+def _mean_over_groups(metric: Callable[..., float], y: NDArray, guess: Array, groups: NDArray) -> float:
+    each = np.array([metric(y[groups == name], guess[groups == name]) for name in np.unique(groups)])
+    return float(each[np.isfinite(each)].mean()) if np.isfinite(each).any() else float("nan")
+
+
+def score_trace(name: str, y: Array, guess: Array, sequence: NDArray, draws: Draws, block: int | None = None) -> Score:
     """Correlation of a continuous quantity with its prediction.
 
     Consecutive items are alike, so the interval resamples blocks of `block` consecutive items (by default a
@@ -130,7 +150,9 @@ def score_trace(
         rows = np.concatenate([np.arange(s, min(s + size, n)) for s in rng.choice(starts, len(starts))])
         boot.append(pearson(y[rows], guess[rows]))
     null = [pearson(y, guess[_rotate_within(sequence, rng)]) for _ in range(draws.permutations)]
-    note = f"interval: bootstrap over blocks of {size} windows; p: {draws.permutations} circular shifts within recordings"
+    note = (
+        f"interval: bootstrap over blocks of {size} windows; p: {draws.permutations} circular shifts within recordings"
+    )
     return Score(name, value, 0.0, _interval(boot, value), _p(null, value), n, note)
 
 
@@ -220,12 +242,22 @@ def score_pixels(reconstructions: Array, shown: Array, draws: Draws, name: str =
     return Score(name, value, float(np.mean(null)), _interval(boot, value), _p(null, value), len(each), note)
 
 
-def _resampler(groups: NDArray, rng: np.random.Generator) -> tuple[Callable[[], NDArray[np.intp]], str]:
-    names = np.unique(groups)
-    if len(names) < MIN_GROUPS:
-        return (lambda: rng.integers(len(groups), size=len(groups))), "items"
-    members = [np.flatnonzero(groups == name) for name in names]
-    return (lambda: np.concatenate([members[k] for k in rng.integers(len(names), size=len(names))])), "groups"
+def _resampler(groups: NDArray, rng: np.random.Generator) -> tuple[Callable[[], tuple[NDArray[np.intp], NDArray]], str]:
+    """Return a draw of rows with the group each now counts as: whole groups when there are enough, else items."""
+    members = [np.flatnonzero(groups == name) for name in np.unique(groups)]
+    if len(members) < MIN_GROUPS:
+
+        def items() -> tuple[NDArray[np.intp], NDArray]:
+            rows = np.concatenate([rng.choice(rows, len(rows)) for rows in members])
+            return rows, groups[rows]
+
+        return items, "items within groups" if len(members) > 1 else "items"
+
+    def whole() -> tuple[NDArray[np.intp], NDArray]:
+        drawn = [members[k] for k in rng.integers(len(members), size=len(members))]
+        return np.concatenate(drawn), np.repeat(np.arange(len(drawn)), [len(rows) for rows in drawn])
+
+    return whole, "groups"
 
 
 def _shuffle_within(groups: NDArray, rng: np.random.Generator) -> NDArray[np.intp]:

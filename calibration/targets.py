@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamkit.clock import monotonic
-from streamkit.errors import ConfigError, RecordingError, require
+from streamkit.errors import ConfigError, require
 from streamkit.recording import Recording, Signal
+from streamkit.recording.images import as_float, load_pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,18 +70,7 @@ def image_of(recording: Recording, label: str, shape: tuple[int, int, int]) -> N
     """
     if label in recording.stimulus_arrays:
         return fit_image(np.asarray(recording.stimulus_arrays[label], np.float32), shape)
-    return fit_image(read_image(recording.stimuli[label]), shape)
-
-
-def read_image(path: Path) -> NDArray[np.float32]:
-    """Read an image file as ``(3, height, width)`` float32 in [0, 1]."""
-    pil = require("PIL.Image", "images", "decoding images")
-    try:
-        with pil.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"), np.float32)
-    except OSError as error:
-        raise RecordingError(f"{path} is not an image that can be read ({error})") from error
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)) / 255
+    return fit_image(as_float(load_pixels(recording.stimuli[label])), shape)
 
 
 def fit_image(image: NDArray[np.float32], shape: tuple[int, int, int]) -> NDArray[np.float32]:

@@ -1,0 +1,324 @@
+"""calibrate: a recipe and recordings in; a bundle, its held-out scores and a report out."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calibration import baselines
+from calibration.datasets import DATASETS
+from calibration.evaluate import Answers, image_scores, score, score_cca
+from calibration.export import check_export, export_graph, run_torch
+from calibration.fit import Fitted, fit
+from calibration.metrics import Draws, Score
+from calibration.progress import Progress
+from calibration.recipe import Recipe
+from calibration.split import folds, hold_out
+from calibration.windows import (
+    Examples,
+    contract_stream,
+    examples_of,
+    image_shape,
+    training_signals,
+    window_config,
+)
+from streamkit.bundle import Contract, ModelBundle, Provenance, write_bundle
+from streamkit.errors import ConfigError
+from streamkit.inference import RunnerConfig
+from streamkit.preprocess import PreprocessConfig, Preprocessor, fit_preprocess
+from streamkit.recording import Recording, write_recording
+from streamkit.types import OutputSpec, StreamSpec
+
+N_REFERENCES = 8
+PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "onnx", "braindecode")
+
+
+@dataclass(frozen=True)
+class CalibrationResult:
+    """What a calibration made.
+
+    Attributes
+    ----------
+    bundle
+        As written.
+    scores
+        On the held-out groups, the recipe's metric first, baselines last; empty when nothing was held out.
+    cross_validation
+        Of the recipe over all groups; empty when it asks for none.
+    parity
+        Largest absolute difference between the exported graph and torch on the reference windows.
+    trained_on, held_out
+        Groups.
+    held_out_recordings
+        The folders written for ``held_out_dir``.
+    report
+        The HTML file.
+    seconds
+        All of it took.
+    """
+
+    bundle: ModelBundle
+    scores: tuple[Score, ...]
+    cross_validation: tuple[Score, ...]
+    parity: float
+    trained_on: tuple[str, ...]
+    held_out: tuple[str, ...]
+    held_out_recordings: tuple[Path, ...]
+    report: Path
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Fitted preprocessing and the training examples it gives."""
+
+    config: PreprocessConfig
+    examples: Examples
+    sfreq: float
+
+
+def calibrate(
+    recipe: Recipe,
+    data_path: str | Path | None,
+    out: str | Path,
+    held_out_dir: str | Path | None = None,
+    seed: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> CalibrationResult:
+    """Train a decoder as a recipe says and write it as a bundle.
+
+    Parameters
+    ----------
+    recipe
+        See `calibration.recipe.load_recipe`.
+    data_path
+        The dataset's folder or file; None for the recipe's own.
+    out
+        The bundle to write; its report goes into ``report/`` inside.
+    held_out_dir
+        Where to write the held-out recordings as native folders; None for nowhere.
+    seed
+        Instead of the recipe's.
+    progress
+        Shows what is being done; None shows nothing.
+
+    Raises
+    ------
+    ConfigError, RecordingError, BundleError
+        When the recipe, the data or the place for the bundle cannot be used.
+    """
+    begin = time.monotonic()
+    progress = progress or Progress()
+    if seed is not None:
+        recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
+    recordings = read_recordings(recipe, data_path, progress)
+    kept, held = hold_out([r.meta.group for r in recordings], recipe.split.held_out)
+    training = [r for r in recordings if r.meta.group in kept]
+    unseen = [r for r in recordings if r.meta.group in held]
+    spec = contract_stream(recordings, recipe)
+    output = output_of(recordings[0], recipe)
+
+    cross_validation = cross_validate(recipe, recordings, spec, output, progress)
+    prepared = prepare(recipe, training, spec, progress)
+    fitted = fit(recipe, prepared.examples, output, prepared.sfreq, progress)
+    held_examples = examples_of(unseen, spec, prepared.config, recipe) if unseen else None
+    answers = fitted.answer(held_examples, output) if held_examples else None
+    progress.begin("scoring", 1)
+    scores = held_out_scores(recipe, prepared, held_examples, answers, output) if held_examples and answers else []
+    progress.advance()
+
+    progress.begin("exporting", 1)
+    graph = export_graph(
+        fitted.module, prepared.examples.X[:2], builder=fitted.network.name, builder_args=fitted.network.args
+    )
+    inputs = references(prepared.examples, recipe.train.seed)
+    outputs = run_torch(fitted.module, inputs)
+    parity = check_export(graph, inputs, outputs)
+    bundle = write_bundle(
+        out,
+        contract=Contract(
+            stream=spec,
+            preprocess=prepared.config,
+            window=window_config(recipe),
+            output=output,
+            runner=RunnerConfig(graph="decoder"),
+        ),
+        graphs={"decoder": graph},
+        references={"decoder": (inputs, outputs)},
+        metrics=tuple(
+            s.metric() for s in [*scores, *(s.named(f"{s.name}, cross-validated") for s in cross_validation)]
+        ),
+        provenance=provenance(recipe, recordings, kept, held, fitted),
+        overwrite=overwrite,
+    )
+    progress.advance()
+
+    from calibration.report import write_report
+
+    report = write_report(
+        bundle.path / "report",
+        bundle=bundle,
+        recipe=recipe,
+        scores=scores,
+        cross_validation=cross_validation,
+        answers=answers,
+        history=fitted.history,
+        training=prepared.examples,
+        sfreq=prepared.sfreq,
+        parity=parity,
+    )
+    written = write_held_out(unseen, Path(held_out_dir), overwrite) if held_out_dir is not None else ()
+    seconds = time.monotonic() - begin
+    return CalibrationResult(
+        bundle, tuple(scores), tuple(cross_validation), parity, tuple(kept), tuple(held), written, report, seconds
+    )
+
+
+def read_recordings(recipe: Recipe, data_path: str | Path | None, progress: Progress) -> list[Recording]:
+    """Return all recordings of the recipe's dataset.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown dataset, or one whose place nobody said.
+    """
+    name = recipe.data.dataset
+    if name not in DATASETS:
+        raise ConfigError(f"data.dataset: there is no dataset {name!r}. Datasets: {', '.join(DATASETS)}")
+    path = str(data_path) if data_path is not None else recipe.data.path
+    if not path and not is_simulated(name):
+        raise ConfigError(
+            f"recipe {recipe.name!r} reads dataset {name!r} and does not say where it lies: give --data PATH, "
+            f"{DATASETS[name].folder}. Its authors publish it at {DATASETS[name].source}"
+        )
+    progress.begin("reading recordings")
+    recordings = list(DATASETS[name].read(Path(path), recipe.data.options))
+    progress.advance()
+    return recordings
+
+
+def is_simulated(dataset: str) -> bool:
+    """Whether a dataset is made by a forward model, so that it needs no files."""
+    return dataset == "world"
+
+
+def output_of(recording: Recording, recipe: Recipe) -> OutputSpec:
+    """What the decoder's output means."""
+    target = recipe.target
+    if target.kind == "class":
+        return OutputSpec(
+            kind="probabilities",
+            labels=target.labels,
+            shape=(len(target.labels),),
+            activation="softmax",
+            classes=target.classes,
+            chance=1 / len(target.labels),
+        )
+    if target.kind == "image":
+        return OutputSpec(kind="image", shape=image_shape(target), chance=1 / recipe.evaluate.n_way)
+    signal = recording.signal(target.stream)
+    labels = target.ch_names or signal.spec.ch_names
+    return OutputSpec(kind="values", labels=labels, shape=(len(labels),), unit=signal.spec.unit, chance=0.0)
+
+
+def prepare(recipe: Recipe, recordings: Sequence[Recording], spec: StreamSpec, progress: Progress) -> Prepared:
+    """Fit the preprocessing on these recordings and cut their windows."""
+    progress.begin("preprocessing", 2)
+    config = fit_preprocess(spec, recipe.preprocess, training_signals(recordings, recipe))
+    progress.advance()
+    examples = examples_of(recordings, spec, config, recipe)
+    progress.advance(f"{len(examples)} windows")
+    return Prepared(config, examples, Preprocessor(spec, config).out.sfreq)
+
+
+def cross_validate(
+    recipe: Recipe, recordings: Sequence[Recording], spec: StreamSpec, output: OutputSpec, progress: Progress
+) -> list[Score]:
+    """Score the recipe over all groups: each fold is fitted from nothing, preprocessing included, without its groups."""
+    if recipe.split.cv == "none":
+        return []
+    groups = np.array([recording.meta.group for recording in recordings])
+    parts = []
+    for names, inside in folds(groups, recipe.split, recipe.train.seed):
+        training = [r for r, held in zip(recordings, inside, strict=True) if not held]
+        unseen = [r for r, held in zip(recordings, inside, strict=True) if held]
+        prepared = prepare(recipe, training, spec, Progress())
+        fitted = fit(recipe, prepared.examples, output, prepared.sfreq, Progress())
+        parts.append(fitted.answer(examples_of(unseen, spec, prepared.config, recipe), output))
+        progress.begin(f"fold without {', '.join(names)[:16]}", 1)
+        progress.advance()
+    offsets = np.cumsum([0, *(part.recording.max() + 1 for part in parts[:-1])])
+    answers = Answers(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "y", "groups", "labels")),
+        recording=np.concatenate([part.recording + at for part, at in zip(parts, offsets, strict=True)]),
+    )
+    return score(answers, recipe.target, output, recipe.evaluate, recipe.train.seed, within=True)
+
+
+def held_out_scores(
+    recipe: Recipe, prepared: Prepared, held: Examples, answers: Answers, output: OutputSpec
+) -> list[Score]:
+    """Score the held-out answers, with the baselines that fit the target beside them."""
+    settings, seed = recipe.evaluate, recipe.train.seed
+    scores = score(answers, recipe.target, output, settings, seed)
+    if settings.cca:
+        scores.append(score_cca(held.X, held.y, held.groups, prepared.sfreq, output, settings, seed))
+    if recipe.target.kind == "image":
+        train = prepared.examples
+        draws = Draws(settings.bootstrap, settings.permutations, seed)
+        rivals = {
+            ", ridge decoder": baselines.ridge_images(train.X, train.y, held.X),
+            ", mean training image": baselines.mean_image(train.y, len(held)),
+        }
+        for suffix, images in rivals.items():
+            scores += image_scores(images, held.y, held.labels, settings, draws, suffix)
+    return scores
+
+
+def references(examples: Examples, seed: int) -> np.ndarray:
+    """Draw real training windows on which backends prove themselves: ``(n, n_chans, n_times)``."""
+    n = min(N_REFERENCES, len(examples))
+    rows = np.random.default_rng(seed).choice(len(examples), n, replace=False)
+    return np.ascontiguousarray(examples.X[np.sort(rows)])
+
+
+def provenance(
+    recipe: Recipe, recordings: Sequence[Recording], kept: Sequence[str], held: Sequence[str], fitted: Fitted
+) -> Provenance:
+    """Where this decoder came from."""
+    parts = [f"{fitted.n_train} training windows", f"{fitted.n_validation} for early stopping"]
+    parts += [f"{fitted.n_rejected} left out as larger than train.reject"] if fitted.n_rejected else []
+    return Provenance(
+        recipe=recipe.model_dump(mode="json"),
+        dataset=recipe.data.dataset,
+        simulated=any(recording.meta.simulated for recording in recordings),
+        trained_on=tuple(kept),
+        held_out=tuple(held),
+        seed=recipe.train.seed,
+        versions=versions(),
+        note="; ".join(parts),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that shape the result."""
+    found: dict[str, Any] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_held_out(recordings: Sequence[Recording], folder: Path, overwrite: bool) -> tuple[Path, ...]:
+    """Write the recordings as native folders, ready to replay, verify and evaluate."""
+    return tuple(write_recording(r, folder / r.meta.name, overwrite=overwrite) for r in recordings)

@@ -1,0 +1,286 @@
+"""Score a decoder: outputs beside targets, and a bundle run by its own pipeline over a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration import metrics
+from calibration.baselines import cca_classes, cca_order
+from calibration.metrics import Draws, Score
+from calibration.recipe import EvaluateSection, Recipe, TargetSection, recipe_from
+from calibration.windows import examples_of, input_signal, targets_of
+from streamkit.bundle import ModelBundle
+from streamkit.errors import BundleError, ConfigError, ContractMismatch, RecordingError
+from streamkit.pipeline import Pipeline
+from streamkit.preprocess import Preprocessor
+from streamkit.recording import Recording
+from streamkit.types import OutputSpec, Prediction, StreamSpec
+
+Array = NDArray[np.floating]
+CHUNK_S = 1.0
+DEFAULT_METRIC = {"class": "balanced_accuracy", "signal": "pearson", "image": "identification"}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a decoder said and what it should have said.
+
+    Attributes
+    ----------
+    values
+        ``(n, *output.shape)``, activation applied.
+    y
+        Targets as in `calibration.windows.Examples`.
+    groups, labels, recording
+        ``(n,)`` group, marker label, number of the recording.
+    """
+
+    values: Array
+    y: NDArray[np.generic]
+    groups: NDArray[np.str_]
+    labels: NDArray[np.str_]
+    recording: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of a bundle on recordings.
+
+    Attributes
+    ----------
+    scores
+        The main one first.
+    answers
+        What they were computed from.
+    counts
+        What became of the windows, over all recordings.
+    backend
+        That ran the graphs.
+    """
+
+    scores: tuple[Score, ...]
+    answers: Answers
+    output: OutputSpec
+    target: TargetSection
+    counts: dict[str, int] = field(default_factory=dict)
+    backend: str = ""
+
+
+def score(
+    answers: Answers,
+    target: TargetSection,
+    output: OutputSpec,
+    settings: EvaluateSection,
+    seed: int,
+    within: bool = False,
+) -> list[Score]:
+    """All metrics of a target kind, the recipe's own first.
+
+    Parameters
+    ----------
+    within
+        For classes: score each group by itself and take the mean (cross-validation).
+
+    Raises
+    ------
+    ConfigError
+        When the recipe asks for a metric that this target does not have.
+    """
+    draws = Draws(settings.bootstrap, settings.permutations, seed)
+    scores = {"class": _classes, "signal": _signals, "image": _images}[target.kind](
+        answers, output, settings, draws, within
+    )
+    wanted = settings.metric or ("auc" if len(output.labels) == 2 and target.kind == "class" else None)
+    wanted = wanted or DEFAULT_METRIC[target.kind]
+    main = [s for s in scores if wanted in s.name]
+    if not main:
+        names = ", ".join(s.name for s in scores)
+        raise ConfigError(f"evaluate.metric: {wanted!r} does not fit this target, which has {names}")
+    return main[:1] + [s for s in scores if s is not main[0]]
+
+
+def _classes(a: Answers, output: OutputSpec, settings: EvaluateSection, draws: Draws, within: bool) -> list[Score]:
+    guess, n_classes = a.values.argmax(1), len(output.labels)
+    # A guess that says every class as often as the decoder does, which is also what the permutations do.
+    same_rates = float(np.bincount(a.y, minlength=n_classes) @ np.bincount(guess, minlength=n_classes)) / len(a) ** 2
+    table = [
+        ("balanced_accuracy", metrics.balanced_accuracy, guess, 1 / n_classes),
+        ("accuracy", metrics.accuracy, guess, same_rates),
+    ]
+    if n_classes == 2:
+        table.insert(0, ("auc", metrics.auc, a.values[:, 1] - a.values[:, 0], 0.5))
+    return [
+        metrics.score_classes(name, metric, a.y, said, a.groups, chance, draws, within)
+        for name, metric, said, chance in table
+    ]
+
+
+def _signals(a: Answers, output: OutputSpec, settings: EvaluateSection, draws: Draws, within: bool) -> list[Score]:
+    names = [f"pearson, {label}" for label in output.labels] if len(output.labels) > 1 else ["pearson"]
+    return [metrics.score_trace(name, a.y[:, k], a.values[:, k], a.recording, draws) for k, name in enumerate(names)]
+
+
+def _images(a: Answers, output: OutputSpec, settings: EvaluateSection, draws: Draws, within: bool) -> list[Score]:
+    return image_scores(a.values, a.y, a.labels, settings, draws)
+
+
+def image_scores(
+    images: Array, shown: Array, labels: NDArray[np.str_], settings: EvaluateSection, draws: Draws, suffix: str = ""
+) -> list[Score]:
+    """Score identification and pixel correlation of any reconstructions of the shown images."""
+    scores = [
+        metrics.score_identification(images, shown, labels, settings.n_way, draws),
+        metrics.score_pixels(images, shown, draws),
+    ]
+    return [s.named(s.name + suffix) for s in scores]
+
+
+def score_cca(
+    X: Array,
+    y: NDArray[np.integer],
+    groups: NDArray[np.str_],
+    sfreq: float,
+    output: OutputSpec,
+    settings: EvaluateSection,
+    seed: int,
+) -> Score:
+    """Balanced accuracy of canonical correlation on the same windows."""
+    guess = cca_classes(X, cca_order(output.labels, settings.cca), sfreq)
+    draws = Draws(settings.bootstrap, settings.permutations, seed)
+    found = metrics.score_classes(
+        "balanced_accuracy, CCA", metrics.balanced_accuracy, y, guess, groups, 1 / len(output.labels), draws
+    )
+    return found.named(found.name, "canonical correlation with sines, untrained; " + found.note)
+
+
+def evaluate(
+    bundle: ModelBundle, recordings: Sequence[Recording], *, backend: str = "auto", threads: int = 1
+) -> Evaluation:
+    """Run a bundle's own pipeline over recordings and score what it says.
+
+    Raises
+    ------
+    ContractMismatch
+        When a recording is not what the bundle was calibrated on.
+    BundleError
+        When the bundle does not say what its answers should have been.
+    RecordingError
+        When not one prediction has a target.
+    """
+    recipe = recipe_of(bundle)
+    output = bundle.contract.output
+    runner = bundle.open_runner(backend, threads)
+    try:
+        per_recording = [run_pipeline(bundle, runner, recording, recipe) for recording in recordings]
+    finally:
+        runner.close()
+    answers = _answers(recordings, [predictions for predictions, _ in per_recording], recipe.target)
+    counts = {key: sum(c.get(key, 0) for _, c in per_recording) for key in per_recording[0][1]}
+    seed = bundle.provenance.seed or 0
+    scores = score(answers, recipe.target, output, recipe.evaluate, seed)
+    if recipe.evaluate.cca:
+        examples = examples_of(recordings, bundle.contract.stream, bundle.contract.preprocess, recipe)
+        rate = output_rate(bundle)
+        scores.append(score_cca(examples.X, examples.y, examples.groups, rate, output, recipe.evaluate, seed))
+    return Evaluation(tuple(scores), answers, output, recipe.target, counts, runner.backend)
+
+
+def output_rate(bundle: ModelBundle) -> float:
+    """Rate of the processed samples in Hz."""
+    return Preprocessor(bundle.contract.stream, bundle.contract.preprocess).out.sfreq
+
+
+def recipe_of(bundle: ModelBundle) -> Recipe:
+    """Return the recipe a bundle was calibrated by, or what its contract says where somebody packed it.
+
+    Raises
+    ------
+    BundleError
+        When neither says what the right answer is.
+    """
+    if bundle.provenance.recipe:
+        return recipe_from(bundle.provenance.recipe, f"{bundle.path} (the recipe in its provenance)")
+    contract = bundle.contract
+    target = _target_from(bundle)
+    return Recipe.model_validate(
+        {
+            "name": bundle.path.name,
+            "data": {"dataset": "file"},
+            "preprocess": contract.preprocess.model_dump(),
+            "window": contract.window.model_dump(),
+            "target": target,
+            "model": {"name": "packed"},
+        }
+    )
+
+
+def _target_from(bundle: ModelBundle) -> dict[str, object]:
+    output = bundle.contract.output
+    if output.kind == "probabilities" and output.classes:
+        # The outputs' order is the contract's; classes may list them in another.
+        first = {name: label for label, name in reversed(output.classes.items())}
+        ordered = {first[name]: name for name in output.labels if name in first}
+        return {"kind": "class", "classes": ordered | dict(output.classes)}
+    if output.kind == "image":
+        return {"kind": "image", "size": output.shape[1], "grey": output.shape[0] == 1}
+    raise BundleError(
+        f"{bundle.path} does not say what its answers should have been: it was not made by `calibrate`, and its "
+        'contract has no output.classes. Pack it again with classes, such as {"1" = "nontarget", "2" = "target"}'
+    )
+
+
+def run_pipeline(
+    bundle: ModelBundle, runner: object, recording: Recording, recipe: Recipe
+) -> tuple[list[Prediction], dict[str, int]]:
+    """All predictions of one recording in order, and what became of its windows."""
+    contract = bundle.contract
+    signal = input_signal(recording, recipe.stream.name, contract.stream.ch_names)
+    check_spec(contract.stream, signal.spec, recording.meta.name)
+    pipeline = Pipeline(contract.stream, contract.preprocess, contract.window, runner)  # type: ignore[arg-type]
+    events, at = recording.events(), 0
+    predictions: list[Prediction] = []
+    for chunk in signal.chunks(max(1, round(CHUNK_S * signal.spec.sfreq))):
+        predictions += pipeline.push(chunk)
+        while at < len(events) and events[at].stamp <= chunk.stamps[-1]:
+            predictions += pipeline.push_event(events[at])
+            at += 1
+    for event in events[at:]:
+        predictions += pipeline.push_event(event)
+    predictions += pipeline.finish()
+    return predictions, dict(pipeline.counts)
+
+
+def check_spec(expected: StreamSpec, found: StreamSpec, name: str) -> None:
+    """Refuse a recording whose signal is not what the contract says."""
+    lines = []
+    if abs(expected.sfreq - found.sfreq) > 1e-3 * expected.sfreq:
+        lines.append(f"rate: expected {expected.sfreq:g} Hz, found {found.sfreq:g} Hz")
+    if expected.unit and found.unit and expected.unit != found.unit:
+        lines.append(f"unit: expected {expected.unit}, found {found.unit}")
+    if lines:
+        raise ContractMismatch(f"recording {name!r} is not what this bundle was calibrated on:", tuple(lines))
+
+
+def _answers(
+    recordings: Sequence[Recording], predictions: Sequence[Sequence[Prediction]], target: TargetSection
+) -> Answers:
+    rows = []
+    for number, (recording, said) in enumerate(zip(recordings, predictions, strict=True)):
+        for prediction, wanted in zip(said, targets_of(recording, said, target), strict=True):
+            if prediction.valid and wanted is not None:
+                label = prediction.event.label if prediction.event else ""
+                rows.append((prediction.values, wanted, recording.meta.group, label, number))
+    if not rows:
+        names = ", ".join(recording.meta.name for recording in recordings) or "none"
+        raise RecordingError(f"nothing to score in {names}: no prediction belongs to an event or signal of the target")
+    values, targets, groups, labels, numbers = zip(*rows, strict=True)
+    return Answers(
+        np.stack(values), np.asarray(targets), np.array(groups, np.str_), np.array(labels, np.str_), np.array(numbers)
+    )
