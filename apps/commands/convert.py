@@ -1,0 +1,119 @@
+"""Turn a published dataset, or any file streamkit reads, into native recordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from calibration.datasets import DATASETS, Dataset
+from streamkit.errors import ConfigError
+from streamkit.recording import Recording, write_recording
+
+EXAMPLE = "Example: streamkit convert muse_p300 data/ntx_muse recordings/p300 --option subject=1"
+
+
+def show_list(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    """Print the table of datasets and stop."""
+    if wanted and not ctx.resilient_parsing:
+        for row in DATASETS.values():
+            click.echo(f"{row.name:13} {row.summary}")
+            click.echo(f"{'':13} options: {', '.join(row.options.model_fields) or 'none'}; {row.source}")
+        ctx.exit()
+
+
+@click.command("convert", epilog=EXAMPLE)
+@click.argument("dataset")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Option of the dataset; see --list.")
+@click.option("--group", "groups", multiple=True, help="Convert only this group (a run, a subject, a block …).")
+@click.option("--overwrite", is_flag=True, help="Replace recordings that are there.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--list", is_flag=True, is_eager=True, expose_value=False, callback=show_list, help="Show the datasets and stop."
+)
+def command(
+    dataset: str,
+    path: Path,
+    out: Path,
+    options: tuple[str, ...],
+    groups: tuple[str, ...],
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Read DATASET at PATH and write one native folder per recording into OUT (OUT itself when there is only one)."""
+    row = DATASETS.get(dataset)
+    if row is None:
+        raise ConfigError(f"no dataset {dataset!r}; there are {', '.join(DATASETS)} (streamkit convert --list)")
+    written = write_all(chosen(row, path, parse_options(options), groups), out, overwrite)
+    if as_json:
+        click.echo(json.dumps({"dataset": row.name, "out": str(out), "recordings": written}))
+
+
+def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """``KEY=VALUE`` pairs as a dictionary; a value that reads as JSON is taken as such."""
+    parsed: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--option {pair!r}: expected KEY=VALUE, e.g. subject=1")
+        try:
+            parsed[key.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            parsed[key.strip()] = value
+    return parsed
+
+
+def chosen(row: Dataset, path: Path, options: dict[str, Any], groups: tuple[str, ...]) -> list[Recording]:
+    """The recordings of the groups asked for; all when none was named."""
+    recordings = []
+    found = []
+    for recording in row.read(path, options):
+        found.append(recording.meta.group)
+        if not groups or recording.meta.group in groups:
+            recordings.append(recording)
+    absent = [group for group in groups if group not in found]
+    if absent:
+        raise ConfigError(f"{path} has no group {absent[0]!r}; its groups are {', '.join(dict.fromkeys(found))}")
+    return recordings
+
+
+def write_all(recordings: list[Recording], out: Path, overwrite: bool) -> list[dict[str, Any]]:
+    """Write every recording, saying so on stderr; returns what was written."""
+    written = []
+    for k, recording in enumerate(recordings):
+        folder = out if len(recordings) == 1 else out / folder_name(recording, k)
+        click.echo(f"[{k + 1}/{len(recordings)}] {recording.meta.name} -> {folder}", err=True)
+        write_recording(recording, folder, overwrite)
+        written.append(facts(recording, folder))
+    return written
+
+
+def folder_name(recording: Recording, k: int) -> str:
+    """Name of the folder of one recording among several."""
+    name = recording.meta.group or f"recording-{k}"
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+
+
+def facts(recording: Recording, folder: Path) -> dict[str, Any]:
+    """What a report says about one recording."""
+    return {
+        "path": str(folder),
+        "group": recording.meta.group,
+        "simulated": recording.meta.simulated,
+        "events": len(recording.events()),
+        "stimuli": len(recording.stimuli) + len(recording.stimulus_arrays),
+        "signals": [
+            {
+                "name": signal.spec.name,
+                "n_chans": signal.spec.n_chans,
+                "sfreq": signal.spec.sfreq,
+                "unit": signal.spec.unit,
+                "n_times": len(signal.stamps),
+            }
+            for signal in recording.signals
+        ],
+    }

@@ -1,0 +1,86 @@
+"""Published datasets, simulated worlds and plain files as Recordings; one row each.
+
+A split is always between Recordings: each carries in ``meta.group`` the unit that a split may not cut.
+"""
+
+from __future__ import annotations
+
+from calibration.datasets import cowley_v4, file, muse, pynm_grip, ssvep_gdf, uci_pictures, world
+from calibration.datasets.dataset import Dataset
+
+
+def _muse(paradigm: str, summary: str) -> Dataset:
+    return Dataset(
+        f"muse_{paradigm.lower()}",
+        summary,
+        muse.SOURCE,
+        muse.LICENCE,
+        muse.folder(paradigm),
+        muse.MuseOptions,
+        muse.reader(paradigm),
+    )
+
+
+_ROWS = (
+    _muse("P300", "visual oddball, Muse headband, 256 Hz; markers 1 non-target, 2 target"),
+    _muse("N170", "houses and faces, Muse headband, 256 Hz; markers 1 house, 2 face"),
+    _muse("SSVEP", "flicker, Muse headband, 256 Hz; markers 1 = 30 Hz, 2 = 20 Hz"),
+    Dataset(
+        "uci_pictures",
+        "first, matching and non-matching pictures, 64-channel EEG, 256 Hz, trials of 1 s",
+        uci_pictures.SOURCE,
+        uci_pictures.LICENCE,
+        uci_pictures.FOLDER,
+        uci_pictures.UciOptions,
+        uci_pictures.read,
+    ),
+    Dataset(
+        "ssvep_gdf",
+        "flicker at 13, 17, 21 Hz and rest, 8-channel EEG, 256 Hz",
+        ssvep_gdf.SOURCE,
+        ssvep_gdf.LICENCE,
+        ssvep_gdf.FOLDER,
+        ssvep_gdf.SsvepOptions,
+        ssvep_gdf.read,
+    ),
+    Dataset(
+        "cowley_v4",
+        "macaque V4 spike counts, one per natural image, nominally 4 Hz, with the images",
+        cowley_v4.SOURCE,
+        cowley_v4.LICENCE,
+        cowley_v4.FOLDER,
+        cowley_v4.V4Options,
+        cowley_v4.read,
+    ),
+    Dataset(
+        "pynm_grip",
+        "grip force with ECoG and subthalamic LFP, 9 channels, 1 kHz, 19 s",
+        pynm_grip.SOURCE,
+        pynm_grip.LICENCE,
+        pynm_grip.FOLDER,
+        pynm_grip.GripOptions,
+        pynm_grip.read,
+    ),
+    Dataset(
+        "world",
+        "simulated visual cortex watching photographs, from a stated forward model",
+        world.SOURCE,
+        world.LICENCE,
+        world.FOLDER,
+        world.WorldOptions,
+        world.read,
+    ),
+    Dataset(
+        "file",
+        "any file or folder of files that streamkit reads: native, XDF, FIF, EDF, BDF, GDF, BrainVision, EEGLAB",
+        file.SOURCE,
+        "as the file says",
+        file.FOLDER,
+        file.FileOptions,
+        file.read,
+    ),
+)
+
+DATASETS: dict[str, Dataset] = {row.name: row for row in _ROWS}
+
+__all__ = ["DATASETS", "Dataset"]

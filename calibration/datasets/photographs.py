@@ -1,0 +1,132 @@
+"""Photographs that ship inside the scikit-image and scikit-learn wheels, and the patches cut from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.datasets.world_config import Group, Patches
+from streamkit.errors import ConfigError, MissingPackage, require
+
+SKIMAGE = ("skimage/data", "_skimage2/data")
+SKLEARN = ("sklearn/datasets/images",)
+PHOTOGRAPHS = {
+    "astronaut": (SKIMAGE, "astronaut.png"),
+    "brick": (SKIMAGE, "brick.png"),
+    "camera": (SKIMAGE, "camera.png"),
+    "chelsea": (SKIMAGE, "chelsea.png"),
+    "china": (SKLEARN, "china.jpg"),
+    "coffee": (SKIMAGE, "coffee.png"),
+    "coins": (SKIMAGE, "coins.png"),
+    "flower": (SKLEARN, "flower.jpg"),
+    "grass": (SKIMAGE, "grass.png"),
+    "gravel": (SKIMAGE, "gravel.png"),
+    "hubble": (SKIMAGE, "hubble_deep_field.jpg"),
+    "moon": (SKIMAGE, "moon.png"),
+    "motorcycle": (SKIMAGE, "motorcycle_left.png"),
+    "retina": (SKIMAGE, "retina.jpg"),
+    "rocket": (SKIMAGE, "rocket.jpg"),
+}
+"""Name → places it may lie in, and file. Of a stereo pair only one side is listed: both show one scene."""
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """One patch: its file name, where it was cut, and its pixels ``(size, size)`` float32 in [0, 1]."""
+
+    name: str
+    photograph: str
+    box: tuple[int, int, int]
+    image: NDArray[np.float32]
+
+
+def locate(name: str) -> Path:
+    """The file of a photograph.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is not in `PHOTOGRAPHS`.
+    MissingPackage
+        When the package that ships it is not installed.
+    """
+    if name not in PHOTOGRAPHS:
+        raise ConfigError(f"no photograph {name!r}; known are {', '.join(PHOTOGRAPHS)}")
+    places, file = PHOTOGRAPHS[name]
+    for place in places:
+        package, _, rest = place.partition("/")
+        spec = find_spec(package)
+        for root in (spec.submodule_search_locations or ()) if spec else ():
+            if (found := Path(root, rest, file)).is_file():
+                return found
+    package = "scikit-image" if places is SKIMAGE else "scikit-learn"
+    raise MissingPackage(
+        f"the photograph {name!r} ({file}) ships with {package}, which is not installed or lacks it. "
+        "Install it with: pip install 'streamkit[images]'"
+    )
+
+
+def load_grey(name: str) -> NDArray[np.float32]:
+    """A photograph as ``(height, width)`` float32 luminance in [0, 1] (ITU-R 601 weights)."""
+    image = require("PIL.Image", "images", "reading photographs")
+    with image.open(locate(name)) as picture:
+        return np.asarray(picture.convert("L"), np.float32) / np.float32(255)
+
+
+def cut(name: str, patches: Patches) -> list[Stimulus]:
+    """All patches of one photograph that have enough contrast, scale by scale, row by row."""
+    photograph = load_grey(name)
+    found = []
+    for scale in patches.scales:
+        step = max(1, round(scale * (1 - patches.overlap)))
+        for top in range(0, photograph.shape[0] - scale + 1, step):
+            for left in range(0, photograph.shape[1] - scale + 1, step):
+                small = shrink(photograph[top : top + scale, left : left + scale], patches.size)
+                if small.std() >= patches.min_contrast and structure(small) >= patches.min_structure:
+                    image = normalise(small, patches.contrast)
+                    found.append(Stimulus(f"{name}_{len(found):04d}.png", name, (top, left, scale), image))
+    return found
+
+
+def shrink(square: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """A square averaged down to ``(size, size)``."""
+    edges = np.linspace(0, len(square), size + 1).round().astype(int)
+    sums = np.add.reduceat(np.add.reduceat(square, edges[:-1], axis=0), edges[:-1], axis=1)
+    return (sums / np.outer(np.diff(edges), np.diff(edges))).astype(np.float32)
+
+
+def structure(patch: NDArray[np.float32]) -> float:
+    """Share of a patch's variance that is left after averaging it down four times: near 0 for mere texture."""
+    return float(shrink(patch, len(patch) // 4).var() / patch.var())
+
+
+def normalise(patch: NDArray[np.float32], contrast: float) -> NDArray[np.float32]:
+    """A patch around mid-grey with one standard deviation for all, in steps of 1/255 as a PNG keeps them."""
+    scaled = 0.5 + (patch - patch.mean()) * (contrast / patch.std())
+    return (np.round(np.clip(scaled, 0, 1) * 255) / 255).astype(np.float32)
+
+
+def choose(group: Group, patches: Patches, rng: np.random.Generator) -> list[Stimulus]:
+    """`group.n_patches` patches in random order, as evenly over the group's photographs as they allow.
+
+    Raises
+    ------
+    ConfigError
+        When the photographs do not have so many patches.
+    """
+    piles = [cut(name, patches) for name in group.photographs]
+    piles = [[pile[k] for k in rng.permutation(len(pile))] for pile in piles]
+    if sum(map(len, piles)) < group.n_patches:
+        raise ConfigError(
+            f"{group.n_patches} patches were asked for, but the photographs {', '.join(group.photographs)} have "
+            f"{sum(map(len, piles))}; ask for fewer, add photographs, or raise patches.overlap"
+        )
+    taken: list[Stimulus] = []
+    while len(taken) < group.n_patches:
+        taken += [pile.pop() for pile in piles if pile]
+    taken = taken[: group.n_patches]
+    return [taken[k] for k in rng.permutation(len(taken))]

@@ -1,0 +1,245 @@
+"""The readable file of a simulated world: forward model, noise and seed, checked key by key."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from streamkit.errors import ConfigError
+
+
+class Part(BaseModel):
+    """A table of the file: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Group(Part):
+    """One Recording of the world: which photographs it shows, and how many patches of them."""
+
+    photographs: tuple[str, ...] = Field(min_length=1)
+    n_patches: int = Field(ge=1)
+
+
+class Patches(Part):
+    """How photographs become stimuli.
+
+    Parameters
+    ----------
+    size
+        Pixels per side of a stimulus.
+    scales
+        Pixels per side of the squares cut from a photograph; each is averaged down to `size`.
+    overlap
+        Part of its side that two neighbouring squares of one scale share.
+    min_contrast
+        Squares whose standard deviation (of values in [0, 1]) is lower are rejected.
+    min_structure
+        Squares of which less than this share of variance survives averaging down four times are rejected: of mere
+        texture nobody could tell what was shown.
+    contrast
+        Standard deviation every stimulus is given, around mid-grey; values beyond [0, 1] are clipped.
+    """
+
+    size: int = Field(default=32, ge=8)
+    scales: tuple[int, ...] = (64, 96, 128, 160)
+    overlap: float = Field(default=0.5, ge=0, lt=1)
+    min_contrast: float = Field(default=0.06, ge=0)
+    min_structure: float = Field(default=0.6, ge=0, le=1)
+    contrast: float = Field(default=0.2, gt=0)
+
+    @model_validator(mode="after")
+    def _scales_reach_size(self) -> Patches:
+        if min(self.scales, default=0) < self.size:
+            raise ValueError(f"every scale must be at least the size {self.size}")
+        return self
+
+
+class Presentation(Part):
+    """When stimuli are on screen, in seconds: `lead`, then `on` and `off` in turn."""
+
+    on: float = Field(default=0.3, gt=0)
+    off: float = Field(default=0.2, ge=0)
+    lead: float = Field(default=1.0, ge=0)
+
+
+class Units(Part):
+    """The population and its spikes.
+
+    Parameters
+    ----------
+    luminance, simple, complex
+        Number of units of each kind (see `fields`).
+    bin
+        Length of a counting bin, seconds.
+    base, evoked
+        Hz: rate without stimulus, and what a unit's mean response to the training stimuli adds to it.
+    latency, transient
+        Seconds: from onset to response, and time constant of the onset transient.
+    """
+
+    luminance: int = Field(default=160, ge=0)
+    simple: int = Field(default=64, ge=0)
+    complex: int = Field(default=32, ge=0)
+    bin: float = Field(default=0.01, gt=0)
+    base: float = Field(default=2.0, ge=0)
+    evoked: float = Field(default=12.0, gt=0)
+    latency: float = Field(default=0.04, ge=0)
+    transient: float = Field(default=0.05, gt=0)
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return self.luminance + self.simple + self.complex
+
+
+class Eeg(Part):
+    """The EEG-like mixture of the same population.
+
+    Parameters
+    ----------
+    sfreq
+        Hz.
+    sources
+        Number of patches of cortex the population is pooled into.
+    evoked, background, alpha
+        Microvolts, root mean square over channels: mean evoked signal while a stimulus drives it, 1/f background and
+        alpha rhythm (10 Hz, strongest at the back of the head).
+    """
+
+    sfreq: float = Field(default=250.0, gt=0)
+    sources: int = Field(default=24, ge=1)
+    evoked: float = Field(default=4.0, ge=0)
+    background: float = Field(default=6.0, ge=0)
+    alpha: float = Field(default=4.0, ge=0)
+
+
+class Noise(Part):
+    """How much of a response depends on the stimulus, and what varies beside it.
+
+    Parameters
+    ----------
+    signal
+        Scale of the stimulus-dependent part of every response; at 0 all stimuli evoke the same mean response.
+    gain_sd
+        Standard deviation of the gain that all units share in one presentation (log-normal, mean 1).
+    """
+
+    signal: float = Field(default=1.0, ge=0)
+    gain_sd: float = Field(default=0.15, ge=0)
+
+
+class WorldConfig(Part):
+    """A simulated visual cortex watching photographs.
+
+    Parameters
+    ----------
+    name, description, seed
+        What it is called and for, and the seed of everything random.
+    streams
+        Which streams to make: ``"spikes"``, ``"eeg"``; the first is the Recording's first signal.
+    groups
+        The Recordings by group name; no photograph may be in two.
+    """
+
+    name: str
+    description: str = ""
+    seed: int = 0
+    streams: tuple[str, ...] = ("spikes", "eeg")
+    groups: dict[str, Group]
+    patches: Patches = Patches()
+    presentation: Presentation = Presentation()
+    units: Units = Units()
+    eeg: Eeg = Eeg()
+    noise: Noise = Noise()
+
+    @model_validator(mode="after")
+    def _no_photograph_on_both_sides(self) -> WorldConfig:
+        seen: dict[str, str] = {}
+        for group, part in self.groups.items():
+            for photograph in part.photographs:
+                if photograph in seen:
+                    raise ValueError(
+                        f"photograph {photograph!r} is in the groups {seen[photograph]!r} and {group!r}; "
+                        "a split goes between photographs"
+                    )
+                seen[photograph] = group
+        if "train" not in self.groups:
+            raise ValueError("one group must be called 'train': it sets the scale of the responses")
+        if not self.streams or set(self.streams) - {"spikes", "eeg"}:
+            raise ValueError(f"streams must be one or both of 'spikes', 'eeg', not {self.streams}")
+        if not self.units.n:
+            raise ValueError("the population has no units")
+        return self
+
+
+def shipped_worlds() -> dict[str, Path]:
+    """Worlds that come with the package, by name."""
+    folder = Path(str(files("calibration") / "worlds"))
+    return {file.stem: file for file in sorted(folder.glob("*.toml"))}
+
+
+def load_world(world: Path | str, changes: dict[str, Any] | None = None) -> WorldConfig:
+    """Read a world from a TOML file, or by the name of a shipped one.
+
+    Parameters
+    ----------
+    world
+        File or name.
+    changes
+        Values to set instead of the file's, by dotted key, e.g. ``{"noise.signal": 0.5}``.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such world, or a key or value in it is wrong.
+    """
+    shipped = shipped_worlds()
+    file = shipped.get(str(world), Path(world))
+    if not file.is_file():
+        raise ConfigError(
+            f"no world {str(world)!r}: expected a TOML file or one of the shipped worlds {', '.join(shipped)}"
+        )
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not TOML ({error})") from error
+    for key, value in (changes or {}).items():
+        put(table, key.split("."), value, key)
+    return check(table, file)
+
+
+def put(table: dict[str, Any], path: list[str], value: Any, key: str) -> None:
+    """Set one value by its path of keys."""
+    for step in path[:-1]:
+        table = table.setdefault(step, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"{key!r} does not name a value of a world: {step!r} is not a table")
+    table[path[-1]] = value
+
+
+def check(table: dict[str, Any], file: Path) -> WorldConfig:
+    """Validate a world, naming the key that is wrong and the keys that would be right."""
+    try:
+        return WorldConfig.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = f"{file}: {key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}"
+        if first["type"] == "extra_forbidden":
+            message += f". Valid keys there: {', '.join(valid_keys(first['loc'][:-1]))}"
+        raise ConfigError(message) from error
+
+
+def valid_keys(path: tuple[int | str, ...]) -> list[str]:
+    """Names of the keys a table of the file may have."""
+    model: type[BaseModel] = WorldConfig
+    for step in path:
+        field = model.model_fields.get(str(step))
+        kind = field.annotation if field else Group
+        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else Group
+    return sorted(model.model_fields)
