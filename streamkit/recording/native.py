@@ -13,6 +13,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from streamkit.errors import RecordingError
 from streamkit.recording.model import Markers, Recording, RecordingMeta, Signal
 from streamkit.recording.stimuli import read_stimuli, write_stimuli
-from streamkit.recording.xdf_read import XdfStream, read_streams, read_xdf, signal_or_markers
+from streamkit.recording.xdf_read import XdfStream, read_streams, read_xdf, recording_of
 from streamkit.recording.xdf_write import XdfWriter
 from streamkit.types import StreamSpec
 
@@ -38,7 +39,7 @@ FORMATS = {
 
 
 class StreamEntry(BaseModel):
-    """What recording.json says of one stream.
+    """One stream of recording.xdf as it was in memory.
 
     Parameters
     ----------
@@ -46,16 +47,20 @@ class StreamEntry(BaseModel):
         Its id in recording.xdf.
     n
         How many samples it has there.
-    kind, spec, dtype, labels, columns
-        As it was in memory, where the header of the XDF stream does not say it already.
+    kind, spec, columns
+        What it becomes; the XDF header alone does not say it fully.
+    dtype
+        Of the samples.
+    labels
+        Of the markers, where the samples do not say them exactly.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     id: int
     n: int
-    kind: Literal["signal", "markers"] | None = None
-    spec: StreamSpec | None = None
+    kind: Literal["signal", "markers"]
+    spec: StreamSpec
     dtype: str | None = None
     labels: tuple[str, ...] | None = None
     columns: dict[str, list[Any]] = Field(default_factory=dict)
@@ -66,8 +71,12 @@ class Sidecar(BaseModel):
 
     Parameters
     ----------
+    meta
+        Provenance.
     streams
-        In the order of the recording: signals, then markers.
+        In the order of the recording, signals before markers; None takes recording.xdf as any XDF file.
+    samples
+        Id → number of samples, where `streams` is None.
     stimuli
         Marker label → file in the folder.
     arrays
@@ -79,7 +88,8 @@ class Sidecar(BaseModel):
     format: Literal["streamkit-recording"] = "streamkit-recording"
     version: Literal[1] = 1
     meta: RecordingMeta = Field(default_factory=RecordingMeta)
-    streams: tuple[StreamEntry, ...] = ()
+    streams: tuple[StreamEntry, ...] | None = None
+    samples: dict[int, int] = Field(default_factory=dict)
     stimuli: dict[str, str] = Field(default_factory=dict)
     arrays: dict[str, str] = Field(default_factory=dict)
 
@@ -227,12 +237,30 @@ def read_native(folder: Path, *, salvage: bool = False) -> Recording:
         return read_unfinished(folder)
     sidecar = read_sidecar(folder)
     streams, notes = read_streams(folder / XDF, salvage=salvage)
+    if not salvage:
+        check_counts(folder, streams, sidecar)
+    files, arrays = read_stimuli(folder, sidecar.stimuli, sidecar.arrays)
+    if sidecar.streams is None:
+        plain = recording_of(folder / XDF, streams, notes)
+        meta = with_notes(sidecar.meta, plain.meta.details.get("notes", []))
+        return replace(plain, stimuli=files, stimulus_arrays=arrays, meta=meta)
     by_id = {stream.id: stream for stream in streams}
-    parts = [restored(folder, entry, by_id, salvage) for entry in sidecar.streams]
-    stimuli, arrays = read_stimuli(folder, sidecar.stimuli, sidecar.arrays)
-    meta = with_notes(sidecar.meta, notes)
+    parts = [restored(entry, by_id[entry.id]) for entry in sidecar.streams if entry.id in by_id]
     signals = tuple(part for part in parts if isinstance(part, Signal))
-    return Recording(signals, tuple(p for p in parts if isinstance(p, Markers)), stimuli, arrays, meta)
+    markers = tuple(part for part in parts if isinstance(part, Markers))
+    return Recording(signals, markers, files, arrays, with_notes(sidecar.meta, notes))
+
+
+def check_counts(folder: Path, streams: list[XdfStream], sidecar: Sidecar) -> None:
+    """Refuse a recording.xdf that does not hold what recording.json says."""
+    found = {stream.id: len(stream.stamps) for stream in streams}
+    expected = dict(sidecar.samples) | {entry.id: entry.n for entry in sidecar.streams or ()}
+    for number, count in expected.items():
+        if found.get(number) != count:
+            raise RecordingError(
+                f"{folder / XDF} holds {found.get(number, 'no')} samples of stream {number}, but {JSON} says {count}. "
+                "Copy the folder again, or read what is there with salvage=True."
+            )
 
 
 def read_unfinished(folder: Path) -> Recording:
@@ -261,17 +289,9 @@ def read_sidecar(folder: Path) -> Sidecar:
         raise RecordingError(f"{folder / JSON} is not valid at {where}: {first['msg']}") from error
 
 
-def restored(folder: Path, entry: StreamEntry, streams: dict[int, XdfStream], salvage: bool) -> Signal | Markers:
-    """One stream as it was in memory."""
-    stream = streams.get(entry.id)
-    found = 0 if stream is None else len(stream.stamps)
-    if stream is None or (found != entry.n and not salvage):
-        raise RecordingError(
-            f"{folder / XDF} holds {found} samples of stream {entry.id}, but {JSON} says {entry.n}. "
-            "Copy the folder again."
-        )
-    if entry.spec is None or entry.kind is None:
-        return signal_or_markers(stream)
+def restored(entry: StreamEntry, stream: XdfStream) -> Signal | Markers:
+    """One stream as it was in memory; as far as it was read, when salvaged."""
+    found = len(stream.stamps)
     if entry.kind == "signal":
         return Signal(entry.spec, stream.values.astype(entry.dtype, copy=False), stream.stamps)
     labels = entry.labels or labels_of(stream)

@@ -59,7 +59,12 @@ def read_xdf(path: Path, *, salvage: bool = False) -> Recording:
     RecordingError
         When the file is not XDF, cut short or damaged (unless `salvage`), or holds no samples.
     """
-    streams, notes = read_streams(path, salvage=salvage)
+    return recording_of(path, *read_streams(path, salvage=salvage))
+
+
+def recording_of(path: Path, streams: Sequence[XdfStream], notes: Sequence[str]) -> Recording:
+    """The streams of one file as a recording."""
+    notes = list(notes)
     kept = [stream for stream in streams if len(stream.stamps)]
     notes += [
         f"stream {stream.spec.name!r} ({stream.spec.type}) is empty and was dropped"

@@ -133,6 +133,11 @@ class XdfWriter:
             self._write(chunk_bytes(BOUNDARY, BOUNDARY_MARK))
         os.fsync(self._file.fileno())
 
+    @property
+    def closed(self) -> bool:
+        """Whether the footers were written."""
+        return self._file.closed
+
     def close(self) -> None:
         """Append the footers and close the file; harmless when closed already."""
         with self._lock:
