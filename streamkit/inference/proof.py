@@ -121,7 +121,12 @@ def _enter(name: str, graph: Graph, reference: Reference, threads: int) -> Trial
 
 
 def contest(
-    graph: Graph, reference: Reference, candidates: Iterable[str], cadence: float = 0.05, threads: int = 1
+    graph: Graph,
+    reference: Reference,
+    candidates: Iterable[str],
+    cadence: float = 0.05,
+    threads: int = 1,
+    calls: int = CONTEST_CALLS,
 ) -> list[Trial]:
     """Let backends prove themselves, then time those that passed, in turn, at about live cadence.
 
@@ -131,6 +136,8 @@ def contest(
     ----------
     cadence
         Seconds between two calls of the same backend.
+    calls
+        Timed calls of each, within about a second in all.
 
     Returns
     -------
@@ -140,12 +147,12 @@ def contest(
     trials = [_enter(name, graph, reference, threads) for name in candidates]
     racers = [trial for trial in trials if trial.backend is not None]
     if len(racers) > 1:
-        race(racers, reference[0][:1], cadence)
+        race(racers, reference[0][:1], cadence, calls)
     return trials
 
 
 def race(racers: list[Trial], x: Array, cadence: float, calls: int = CONTEST_CALLS, budget: float = CONTEST_S) -> None:
-    """Time up to `calls` calls of each racer within about `budget` seconds, at least one."""
+    """Time up to `calls` calls of each racer within about `budget` seconds, at least one each if any."""
     end = time.perf_counter() + budget
     for _ in range(calls):
         for racer in racers:

@@ -48,7 +48,7 @@ class BackendRow:
         """Version of its package; empty when it is absent."""
         if not self.available()[0]:
             return ""
-        return str(importlib.import_module(self.package).__version__)
+        return str(importlib.import_module(self.package).__version__).partition("-")[0]
 
     def lacks(self, graph: Graph) -> str:
         """Why `graph` is nothing for this backend; empty when it is."""
