@@ -33,7 +33,7 @@ PULL_S = 0.1
 """Longest wait for a sample before health and the wish to stop are looked at."""
 
 DRAIN_S = 0.25
-LINGER_S = 0.5
+LINGER_S = 1.0
 
 
 class _Stopped(Exception):
@@ -57,6 +57,8 @@ class _Rig:
 
     def close(self) -> None:
         self.broadcast.close()
+        if self.shown is not None:
+            self.shown.outlet.close()
         self.signal.close()
         for inlet in self.markers:
             inlet.close()
@@ -233,7 +235,7 @@ class Session:
             # What was loaded until here lives as long as the session: keep the collector from walking it.
             gc.collect()
             gc.freeze()
-            self._enter("live")
+            self.health.enter("live")
             self._decode(rig, publisher)
         finally:
             gc.unfreeze()
@@ -283,13 +285,17 @@ class Session:
             self._step(rig, PULL_S)
             publisher.tick(self.counts)
         if self._drain:
-            until = pylsl.local_clock()
-            while self._step(rig, DRAIN_S) < until:
-                pass
+            self._empty(rig, pylsl.local_clock())
             self._publish(rig, rig.pipeline.finish())
 
-    def _step(self, rig: _Rig, timeout: float) -> float:
-        """Decode what has come; returns the stamp of the newest sample, infinity when none came."""
+    def _empty(self, rig: _Rig, until: float) -> None:
+        """Decode on until nothing comes any more, or nothing stamped before `until` can be waiting."""
+        timeout = DRAIN_S
+        while (newest := self._step(rig, timeout)) is not None:
+            timeout = 0.0 if newest > until else DRAIN_S
+
+    def _step(self, rig: _Rig, timeout: float) -> float | None:
+        """Decode what has come; returns the stamp of the newest sample, None when none came."""
         chunk = rig.signal.pull(timeout)
         for inlet in rig.markers:
             for event in inlet.pull():
@@ -299,7 +305,7 @@ class Session:
                 self._publish(rig, rig.pipeline.push_event(event))
         self.health.saw_samples(len(chunk))
         if not len(chunk):
-            return float("inf")
+            return None
         self._n["samples"] += len(chunk)
         self._publish(rig, rig.pipeline.push(chunk))
         return float(chunk.stamps[-1])

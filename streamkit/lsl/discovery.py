@@ -19,7 +19,7 @@ _KIND = {
     "signal": "nominal_srate>0 and channel_format!='string'",
     "markers": "nominal_srate=0 and channel_count=1 and contains(type,'Markers')",
 }
-_SETTLE_S = 0.3
+_SETTLE_S = 0.7  # liblsl asks by unicast half a second after multicast
 _LIST_S = 1.0
 
 
@@ -50,7 +50,7 @@ def find(query: str = "", *, timeout: float = 5.0, kind: Kind | None = None) -> 
     """
     condition = predicate(query, kind)
     found = pylsl.resolve_bypred(condition, 1, timeout)
-    if found and "source_id=" not in query:
+    if found and not _unique(query):
         found = _distinct((*found, *pylsl.resolve_bypred(condition, 1024, min(_SETTLE_S, timeout))))
     return sorted(found, key=lambda info: (info.hostname(), info.name(), info.source_id()))
 
@@ -131,6 +131,11 @@ def spec_from(info: pylsl.StreamInfo) -> StreamSpec:
         hostname=info.hostname(),
         description=keys_of(info),
     )
+
+
+def _unique(query: str) -> bool:
+    """Whether the query names one source."""
+    return any(part.strip().startswith("source_id=") and not part.strip().endswith("*") for part in query.split(","))
 
 
 def _term(part: str) -> str:

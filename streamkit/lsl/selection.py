@@ -15,7 +15,7 @@ from streamkit.types import StreamSpec
 SLICE_S = 1.0
 """A search is cut into pieces of this length, so that its caller can give up in between."""
 
-OPTIONAL_S = 0.5
+OPTIONAL_S = 1.0
 """How long streams that need not be there are waited for."""
 
 
