@@ -1,0 +1,315 @@
+"""A bundle reads back as written, or is refused by the name of the file at fault."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from pydantic import ValidationError
+
+from streamkit.bundle import GraphFiles, Metric, Provenance, load_bundle, write_bundle
+from streamkit.bundle import manifest as manifest_module
+from streamkit.bundle.manifest import FORMAT, canonical, sha256
+from streamkit.errors import BundleError
+from streamkit.preprocess import PreprocessConfig
+from streamkit.types import OutputSpec
+from tests import small_graphs
+
+FILES = ("bundle.json", "decoder.onnx", "decoder.safetensors", "reference.safetensors")
+METRICS = (Metric(name="accuracy", value=0.8, chance=0.5, ci95=(0.7, 0.9), n=100),)
+PROVENANCE = Provenance(created="2026-01-01T00:00:00+00:00", seed=3, held_out=("run-5",), simulated=True)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write(tmp_path / "bundle").path
+
+
+def write(path: Path, **changes: Any) -> Any:
+    parts: dict[str, Any] = {
+        "contract": small_graphs.contract(),
+        "graphs": {"decoder": small_graphs.graph_files()},
+        "references": small_graphs.references(),
+        "metrics": METRICS,
+        "provenance": PROVENANCE,
+    }
+    return write_bundle(path, **(parts | changes))
+
+
+def sign(path: Path, change: Callable[[dict[str, Any]], None] = lambda document: None) -> None:
+    """Make the manifest fit the files again, as somebody with bad intentions would."""
+    document = json.loads((path / "bundle.json").read_text())
+    del document["hash"]
+    for name in document["files"]:
+        content = (path / name).read_bytes()
+        document["files"][name] = {"sha256": sha256(content), "size": len(content)}
+    change(document)
+    document["hash"] = sha256(canonical(document))
+    (path / "bundle.json").write_bytes(canonical(document))
+
+
+def test_it_reads_back_as_written(bundle: Path) -> None:
+    loaded = load_bundle(bundle)
+    assert loaded.contract == small_graphs.contract()
+    assert (loaded.metrics, loaded.provenance) == (METRICS, PROVENANCE)
+    assert loaded.graphs["decoder"].builder_args == small_graphs.BUILDER_ARGS
+    for got, expected in zip(loaded.references()["decoder"], small_graphs.references()["decoder"], strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_it_holds_just_the_files_it_should(bundle: Path) -> None:
+    assert sorted(path.name for path in bundle.iterdir()) == sorted(FILES)
+
+
+def test_the_same_parts_give_the_same_hash(tmp_path: Path) -> None:
+    assert write(tmp_path / "a").hash == write(tmp_path / "b").hash
+    other = Metric(name="accuracy", value=0.81, n=100)
+    assert write(tmp_path / "c", metrics=(other,)).hash != write(tmp_path / "a", overwrite=True).hash
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime", "torch"])
+def test_its_runner_gives_probabilities(bundle: Path, backend: str) -> None:
+    pytest.importorskip(backend)
+    x = small_graphs.windows(1)
+    powers = np.exp(small_graphs.answers(x)[0].astype(float))
+    runner = load_bundle(bundle).open_runner(backend)
+    np.testing.assert_allclose(runner.infer(x), powers / powers.sum(), rtol=1e-5)
+    runner.close()
+
+
+def test_a_report_is_allowed_and_outside_the_hash(bundle: Path) -> None:
+    before = load_bundle(bundle).hash
+    (bundle / "report").mkdir()
+    (bundle / "report" / "index.html").write_text("<p>fine</p>")
+    assert load_bundle(bundle).hash == before
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("where", [0.0, 0.3, 0.6, 1.0])
+def test_a_changed_byte_anywhere_is_found_and_its_file_named(bundle: Path, name: str, where: float) -> None:
+    content = bytearray((bundle / name).read_bytes())
+    at = int(where * (len(content) - 1))
+    content[at] ^= 0x01
+    (bundle / name).write_bytes(content)
+    with pytest.raises(BundleError, match=rf"{name} .*(changed|not JSON).*copy the bundle again"):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_cut_file_is_found(bundle: Path, name: str) -> None:
+    content = (bundle / name).read_bytes()
+    (bundle / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(BundleError, match=rf"{name} .*cut short"):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(bundle: Path, name: str) -> None:
+    (bundle / name).unlink()
+    with pytest.raises(BundleError, match=rf"{name} is missing"):
+        load_bundle(bundle)
+
+
+def test_white_space_in_the_manifest_is_a_change(bundle: Path) -> None:
+    file = bundle / "bundle.json"
+    file.write_bytes(file.read_bytes() + b"\n")
+    with pytest.raises(BundleError, match=r"bundle\.json was changed after it was written"):
+        load_bundle(bundle)
+
+
+def test_what_is_no_folder_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"nowhere is not a folder, expected a bundle \(a folder with bundle\.json\)"):
+        load_bundle(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["weights.pkl", "model.pt", "extra.json", "run.py", ".hidden"])
+def test_an_unlisted_file_is_refused(bundle: Path, name: str) -> None:
+    (bundle / name).write_bytes(b"anything")
+    with pytest.raises(BundleError, match=rf"{name} is not listed in bundle\.json: remove it"):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    "name", ["weights.pkl", "model.pt", "run.py", "../escape.json", "/etc/passwd.json", "a/b.onnx"]
+)
+def test_a_file_of_another_kind_or_place_may_not_be_listed(bundle: Path, name: str) -> None:
+    sign(bundle, lambda document: document["files"].update({name: {"sha256": "0" * 64, "size": 1}}))
+    with pytest.raises(BundleError, match=r"bundle\.json lists .* holds only \.json, \.onnx, \.safetensors files"):
+        load_bundle(bundle)
+
+
+class Bomb:
+    """Leaves a trace when unpickled."""
+
+    def __init__(self, trace: Path):
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return os.mkdir, (str(self.trace),)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+@pytest.mark.parametrize("name", FILES)
+def test_a_pickle_in_any_disguise_is_refused_and_never_run(bundle: Path, name: str, protocol: int) -> None:
+    trace = bundle.parent / "bang"
+    (bundle / name).write_bytes(pickle.dumps(Bomb(trace), protocol=protocol))
+    if name != "bundle.json":
+        sign(bundle)
+    with pytest.raises(BundleError, match=rf"{name} is not (an ONNX model|a safetensors file|JSON)"):
+        load_bundle(bundle)
+    assert not trace.exists()
+
+
+def test_a_link_to_somewhere_else_is_refused(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "decoder.onnx").rename(tmp_path / "elsewhere.onnx")
+    (bundle / "decoder.onnx").symlink_to(tmp_path / "elsewhere.onnx")
+    with pytest.raises(BundleError, match=r"decoder\.onnx is missing \(or not a plain file\)"):
+        load_bundle(bundle)
+
+
+def test_weights_outside_the_bundle_are_refused(bundle: Path, tmp_path: Path) -> None:
+    onnx.save_model(
+        small_graphs.onnx_model(), bundle / "decoder.onnx", save_as_external_data=True, location="w", size_threshold=0
+    )
+    (bundle / "w").unlink()
+    sign(bundle)
+    with pytest.raises(BundleError, match=r"decoder\.onnx keeps weights outside the bundle, in 'w'"):
+        load_bundle(bundle)
+
+
+def test_a_newer_format_asks_for_a_newer_streamkit(bundle: Path) -> None:
+    sign(bundle, lambda document: document.update(format=FORMAT + 1))
+    with pytest.raises(
+        BundleError, match=rf"has format {FORMAT + 1}, .* reads up to {FORMAT}: install a newer streamkit"
+    ):
+        load_bundle(bundle)
+
+
+def test_json_that_is_no_manifest_is_refused(bundle: Path) -> None:
+    (bundle / "bundle.json").write_text("[1, 2]\n")
+    with pytest.raises(BundleError, match="does not say which format it has"):
+        load_bundle(bundle)
+
+
+def test_json_nested_without_end_is_refused(bundle: Path) -> None:
+    (bundle / "bundle.json").write_text("[" * 200_000)
+    with pytest.raises(BundleError, match=r"bundle\.json is not JSON"):
+        load_bundle(bundle)
+
+
+def test_an_unknown_key_is_named(bundle: Path) -> None:
+    sign(bundle, lambda document: document["contract"]["window"].update(stride=3))
+    with pytest.raises(BundleError, match=r"bundle\.json: contract\.window\.stride: Extra inputs are not permitted"):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize("name", FILES[:2])
+def test_a_file_beyond_its_limit_is_not_read(bundle: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(manifest_module.MAX_BYTES, Path(name).suffix, 100)
+    with pytest.raises(BundleError, match=rf"{name} is .*100"):
+        load_bundle(bundle)
+
+
+def test_a_graph_that_names_a_file_not_in_the_bundle_is_refused(bundle: Path) -> None:
+    sign(bundle, lambda document: document["graphs"]["decoder"].update(onnx="other.onnx"))
+    with pytest.raises(BundleError, match="graph 'decoder' names 'other.onnx', which is not in the bundle"):
+        load_bundle(bundle)
+
+
+def test_a_graph_whose_signature_was_changed_is_refused(bundle: Path) -> None:
+    (bundle / "decoder.onnx").write_bytes(small_graphs.onnx_bytes(batch=1))
+    sign(bundle)
+    with pytest.raises(BundleError, match=r"decoder\.onnx has another input or output than bundle\.json says"):
+        load_bundle(bundle)
+
+
+def test_a_graph_for_another_window_is_refused_on_writing(tmp_path: Path) -> None:
+    contract = small_graphs.contract(preprocess=PreprocessConfig(stages=({"kind": "pick", "ch_names": ["C3", "C4"]},)))
+    with pytest.raises(BundleError, match=r"takes float32 \(batch, 3, 8\), the contract makes .*2 channels, 8 samples"):
+        write(tmp_path / "new", contract=contract)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_preprocessing_that_does_not_fit_the_stream_is_refused(tmp_path: Path) -> None:
+    contract = small_graphs.contract(preprocess=PreprocessConfig(stages=({"kind": "pick", "ch_names": ["Oz"]},)))
+    with pytest.raises(BundleError, match=r"new: the contract's preprocessing does not fit its stream: .*Oz"):
+        write(tmp_path / "new", contract=contract)
+
+
+def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
+    output = OutputSpec(kind="probabilities", labels=("a", "b", "c"), shape=(3,))
+    with pytest.raises(BundleError, match=r"gives \(batch, 2\), the contract's output\.shape is \(3,\)"):
+        write(tmp_path / "new", contract=small_graphs.contract(output=output))
+
+
+def test_labels_and_shape_must_agree() -> None:
+    with pytest.raises(ValidationError, match="1 labels for shape .2,., expected one label per output"):
+        small_graphs.contract(output=OutputSpec(kind="values", labels=("a",), shape=(2,)))
+
+
+def test_a_missing_reference_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"reference\.safetensors has no decoder\.input"):
+        write(tmp_path / "new", references={})
+
+
+def test_a_reference_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    x, y = small_graphs.references()["decoder"]
+    with pytest.raises(BundleError, match=r"decoder\.output has shape \(4, 2\), expected finite"):
+        write(tmp_path / "new", references={"decoder": (x, y * np.nan)})
+
+
+def test_a_runner_without_its_graph_is_refused(tmp_path: Path) -> None:
+    files = {"other": small_graphs.graph_files()}
+    with pytest.raises(BundleError, match="the runner needs graph 'decoder', there are .'other'."):
+        write(tmp_path / "new", graphs=files, references={"other": small_graphs.references()["decoder"]})
+
+
+def test_a_metric_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="Metrics and provenance are finite JSON"):
+        write(tmp_path / "new", metrics=(Metric(name="r", value=float("nan"), n=1),))
+
+
+def test_a_graph_of_two_inputs_is_refused(tmp_path: Path) -> None:
+    model = small_graphs.onnx_model()
+    model.graph.input.append(onnx.helper.make_tensor_value_info("age", onnx.TensorProto.FLOAT, [1]))
+    with pytest.raises(
+        BundleError, match=r"decoder\.onnx has 2 inputs \(x, age\) and 1 outputs \(y\), expected one of each"
+    ):
+        write(tmp_path / "new", graphs={"decoder": GraphFiles(model.SerializeToString())})
+
+
+def test_an_existing_bundle_is_kept_unless_told_otherwise(bundle: Path) -> None:
+    with pytest.raises(BundleError, match="is already a bundle: choose another --out, or allow overwriting"):
+        write(bundle)
+    (bundle / "report").mkdir()
+    write(bundle, overwrite=True)
+    assert sorted(path.name for path in bundle.iterdir()) == sorted(FILES)
+    assert [path.name for path in bundle.parent.iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(BundleError, match="is in the way and is not a bundle"):
+        write(tmp_path, overwrite=overwrite)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    assert write(tmp_path / "new").path == tmp_path / "new"
+
+
+def test_a_failure_leaves_the_old_bundle_as_it_was(bundle: Path) -> None:
+    before = load_bundle(bundle).hash
+    with pytest.raises(BundleError):
+        write(bundle, references={}, overwrite=True)
+    assert load_bundle(bundle).hash == before
+    assert [path.name for path in bundle.parent.iterdir()] == ["bundle"]

@@ -1,0 +1,232 @@
+"""Anybody's ONNX model becomes a bundle, and the three commands report on what is here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner, Result
+from onnx import TensorProto, helper
+
+from apps.cli import main
+from apps.commands import backends, models, pack
+from models.table import MODELS
+from streamkit.bundle import load_bundle
+from tests import small_graphs
+
+CONTRACT = """
+[stream]
+type = "EEG"
+ch_names = ["C3", "Cz", "C4"]
+sfreq = 100.0
+unit = "microvolts"
+
+[[preprocess.stages]]
+kind = "bandpass"
+low = 1.0
+high = 30.0
+
+[window]
+mode = "hop"
+n_times = 8
+hop = 4
+
+[output]
+kind = "probabilities"
+labels = ["left", "right"]
+shape = [2]
+activation = "softmax"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "model.onnx").write_bytes(small_graphs.onnx_bytes())
+    (tmp_path / "contract.toml").write_text(CONTRACT)
+    return tmp_path
+
+
+def run_pack(folder: Path, *options: str) -> Result:
+    arguments = [str(folder / "model.onnx"), str(folder / "contract.toml"), "--out", str(folder / "bundle"), *options]
+    return CliRunner().invoke(pack.command, arguments)
+
+
+def refusal(folder: Path, *options: str) -> str:
+    result = run_pack(folder, *options)
+    assert result.exception is not None
+    assert not (folder / "bundle").exists()
+    return str(result.exception)
+
+
+def test_pack_makes_a_bundle_that_runs(folder: Path) -> None:
+    result = run_pack(folder, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    bundle = load_bundle(folder / "bundle")
+    assert report == {"bundle": str(bundle.path), "hash": bundle.hash, "input": [None, 3, 8], "output": [None, 2]}
+    x, y = bundle.references()["decoder"]
+    np.testing.assert_allclose(y, small_graphs.answers(x), rtol=1e-4, atol=1e-5)
+    assert bundle.open_runner("onnxruntime").infer(x[:1]).sum() == pytest.approx(1.0)
+
+
+def test_pack_says_in_words_what_it_made(folder: Path) -> None:
+    assert "bundle: (None, 3, 8) -> (None, 2), hash" in run_pack(folder).output
+
+
+def test_pack_takes_in_weights_that_lie_beside_the_model(folder: Path) -> None:
+    onnx.save_model(
+        small_graphs.onnx_model(), folder / "model.onnx", save_as_external_data=True, location="w", size_threshold=0
+    )
+    assert run_pack(folder).exit_code == 0
+    x, y = load_bundle(folder / "bundle").references()["decoder"]
+    np.testing.assert_allclose(y, small_graphs.answers(x), rtol=1e-4, atol=1e-5)
+
+
+def test_pack_names_weights_it_cannot_find(folder: Path) -> None:
+    onnx.save_model(
+        small_graphs.onnx_model(), folder / "model.onnx", save_as_external_data=True, location="w", size_threshold=0
+    )
+    (folder / "w").unlink()
+    assert "model.onnx keeps weights in ['w'], which could not be read" in refusal(folder)
+
+
+def test_pack_refuses_a_window_the_model_does_not_take(folder: Path) -> None:
+    (folder / "contract.toml").write_text(CONTRACT.replace("n_times = 8", "n_times = 9"))
+    message = refusal(folder)
+    assert (
+        "takes float32 (batch, 3, 8), the contract makes windows of float32 (batch, 3 channels, 9 samples)" in message
+    )
+    assert "window.n_times" in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("hop = 4", "hop = 4\nstep = 2", "window.step: Extra inputs are not permitted"),
+        ("sfreq = 100.0", "", "stream.sfreq: Field required"),
+        ("[window]", "[windows]", "(tables of a contract: stream, preprocess, window, output, runner)"),
+        ('kind = "bandpass"', 'kind = "bandpas"', "preprocess.stages.0"),
+        ("[output]", "[output", "is not a readable TOML file"),
+    ],
+)
+def test_pack_names_what_is_wrong_in_the_contract(folder: Path, old: str, new: str, message: str) -> None:
+    (folder / "contract.toml").write_text(CONTRACT.replace(old, new))
+    said = refusal(folder)
+    assert "contract.toml" in said
+    assert message in said
+
+
+def test_pack_refuses_what_is_not_onnx(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"not a network")
+    assert "model.onnx is not a readable ONNX model" in refusal(folder)
+
+
+def test_pack_refuses_a_missing_file(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+    assert "model.onnx is not a readable ONNX model" in refusal(folder)
+
+
+def test_pack_refuses_another_precision(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(small_graphs.onnx_bytes(dtype=TensorProto.DOUBLE))
+    assert "input 'x' is float64 of shape (None, 3, 8) (None: open), expected float32" in refusal(folder)
+
+
+def test_pack_refuses_a_batch_of_many(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(small_graphs.onnx_bytes(batch=16))
+    assert "with a batch that is open or 1" in refusal(folder)
+
+
+def test_pack_refuses_a_model_that_does_not_run(folder: Path) -> None:
+    model = small_graphs.onnx_model()
+    model.graph.node[0].op_type = "Flatten2"
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    assert "model.onnx does not run in ONNX Runtime" in refusal(folder)
+
+
+def test_pack_refuses_a_model_that_rolls_dice(folder: Path) -> None:
+    model = small_graphs.onnx_model()
+    model.graph.node[-1].output[0] = "clean"
+    model.graph.node.append(helper.make_node("RandomNormalLike", ["clean"], ["noise"]))
+    model.graph.node.append(helper.make_node("Add", ["clean", "noise"], ["y"]))
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    assert "answers the same input differently twice: export it in evaluation mode" in refusal(folder)
+
+
+def test_pack_keeps_a_bundle_unless_told_to_overwrite(folder: Path) -> None:
+    assert run_pack(folder).exit_code == 0
+    assert "is already a bundle" in str(run_pack(folder).exception)
+    assert run_pack(folder, "--overwrite").exit_code == 0
+
+
+def test_a_bad_model_ends_the_program_with_status_2_and_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "model.onnx").write_bytes(b"no")
+    with pytest.raises(SystemExit) as stop:
+        main(["pack", str(folder / "model.onnx"), str(folder / "contract.toml"), "--out", str(folder / "bundle")])
+    assert stop.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+
+
+def test_backends_lists_what_is_here_and_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    report = json.loads(CliRunner().invoke(backends.command, ["--json"]).stdout)
+    rows = {row["name"]: row for row in report["backends"]}
+    assert "pip install 'streamkit[openvino]'" in rows["openvino"]["why_not"]
+    assert rows["onnxruntime"]["available"]
+    assert rows["onnxruntime"]["version"]
+
+
+def test_backends_proves_and_times_them_on_a_bundle(folder: Path) -> None:
+    run_pack(folder)
+    arguments = ["--bundle", str(folder / "bundle"), "--calls", "3", "--cadence", "0.003"]
+    report = json.loads(CliRunner().invoke(backends.command, [*arguments, "--json"]).stdout)
+    rows = {row["name"]: row for row in report["backends"]}
+    assert report["chosen"] in {"openvino", "onnxruntime"}
+    assert rows[report["chosen"]]["relative_error"] < 1e-4
+    assert 0 < rows[report["chosen"]]["latency_ms"]["p50"] <= rows[report["chosen"]]["latency_ms"]["p99"]
+    assert "names no builder" in rows["torch"]["why_not"]
+    assert "chosen by auto" in CliRunner().invoke(backends.command, arguments, env={"COLUMNS": "200"}).output
+
+
+def test_backends_exits_1_when_none_can_run_the_bundle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_pack(folder)
+    for name in ("openvino", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, name, None)
+    result = CliRunner().invoke(backends.command, ["--bundle", str(folder / "bundle"), "--json"])
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["chosen"] is None
+
+
+def test_models_lists_every_network_with_its_source_and_size() -> None:
+    report = json.loads(CliRunner().invoke(models.command, ["--json"]).stdout)
+    rows = {row["name"]: row for row in report["models"]}
+    assert set(rows) >= set(MODELS)
+    assert rows["v1_cnn"]["n_parameters"] == 20_226_625
+    assert rows["brainae_classifier"]["n_parameters"] == 2_999_592 + 2 * 1024 + 2
+    assert all(rows[name]["available"] and rows[name]["source"] and rows[name]["input"] for name in MODELS)
+
+
+def test_models_says_what_an_absent_network_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "braindecode.models", None)
+    rows = {row["name"]: row for row in json.loads(CliRunner().invoke(models.command, ["--json"]).stdout)["models"]}
+    assert not rows["eegnet"]["available"]
+    assert "pip install 'streamkit[train]'" in rows["eegnet"]["why_not"]
+    assert rows["linear"]["available"]
+
+
+def test_models_prints_a_table_for_people() -> None:
+    assert "brainae_classifier" in CliRunner().invoke(models.command, env={"COLUMNS": "200"}).output
+
+
+def test_the_table_of_models_is_complete() -> None:
+    ours = {point.name for point in entry_points(group="streamkit.models") if point.value.startswith("models.")}
+    assert ours == set(MODELS)
