@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import HealthCheck, settings
@@ -13,9 +14,7 @@ from streamkit import clock
 from streamkit.preprocess import Preprocessor
 from streamkit.types import Chunk, StreamSpec
 
-PROPERTY = settings(
-    deadline=None, derandomize=True, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
-)
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 """Every machine sees the same examples, and a slow one is no failure."""
 
 SPEC = StreamSpec(name="eeg", type="EEG", ch_names=("Fz", "Cz", "Pz", "Oz"), sfreq=200.0, unit="microvolts")
@@ -34,7 +33,7 @@ class Stream:
 
     def chunks(self) -> Iterator[Chunk]:
         bounds = (0, *self.cuts, len(self.stamps))
-        for first, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        for first, stop in pairwise(bounds):
             yield Chunk(self.data[first:stop], self.stamps[first:stop], first)
 
 
