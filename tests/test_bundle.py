@@ -186,9 +186,7 @@ def test_weights_outside_the_bundle_are_refused(bundle: Path, tmp_path: Path) ->
 
 def test_a_newer_format_asks_for_a_newer_streamkit(bundle: Path) -> None:
     sign(bundle, lambda document: document.update(format=FORMAT + 1))
-    with pytest.raises(
-        BundleError, match=rf"has format {FORMAT + 1}, .* reads up to {FORMAT}: install a newer streamkit"
-    ):
+    with pytest.raises(BundleError, match=rf"has format {FORMAT + 1}, .* up to {FORMAT}: install a newer streamkit"):
         load_bundle(bundle)
 
 
@@ -219,7 +217,7 @@ def test_a_file_beyond_its_limit_is_not_read(bundle: Path, name: str, monkeypatc
 
 def test_a_graph_that_names_a_file_not_in_the_bundle_is_refused(bundle: Path) -> None:
     sign(bundle, lambda document: document["graphs"]["decoder"].update(onnx="other.onnx"))
-    with pytest.raises(BundleError, match="graph 'decoder' names 'other.onnx', which is not in the bundle"):
+    with pytest.raises(BundleError, match=r"graph 'decoder' names 'other\.onnx', which is not in the bundle"):
         load_bundle(bundle)
 
 
@@ -250,7 +248,7 @@ def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 
 def test_labels_and_shape_must_agree() -> None:
-    with pytest.raises(ValidationError, match="1 labels for shape .2,., expected one label per output"):
+    with pytest.raises(ValidationError, match=r"1 labels for shape \(2,\), expected one label per output"):
         small_graphs.contract(output=OutputSpec(kind="values", labels=("a",), shape=(2,)))
 
 
@@ -267,7 +265,7 @@ def test_a_reference_that_is_not_finite_is_refused(tmp_path: Path) -> None:
 
 def test_a_runner_without_its_graph_is_refused(tmp_path: Path) -> None:
     files = {"other": small_graphs.graph_files()}
-    with pytest.raises(BundleError, match="the runner needs graph 'decoder', there are .'other'."):
+    with pytest.raises(BundleError, match=r"the runner needs graph 'decoder', there are \['other'\]"):
         write(tmp_path / "new", graphs=files, references={"other": small_graphs.references()["decoder"]})
 
 
