@@ -34,7 +34,7 @@ def clip(recording: Recording, start: float | None = None, stop: float | None = 
         until = "the end" if stop is None else f"{stop:g} s"
         raise ConfigError(
             f"{recording.meta.name}: nothing lies between {start or 0:g} s and {until}; "
-            f"the recording lasts {last - first:g} s. Choose another part."
+            f"the recording lasts {last - first:.1f} s. Choose another part."
         )
     return replace(recording, signals=signals, markers=markers)
 

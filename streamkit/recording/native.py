@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streamkit.errors import RecordingError
@@ -143,13 +144,20 @@ def write_sidecar(sidecar: Sidecar, folder: Path) -> None:
     """Write recording.json in one step."""
     partial = folder / f".{JSON}.partial"
     try:
-        text = json.dumps(sidecar.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False)
+        content = json.dumps(sidecar.model_dump(), indent=1, ensure_ascii=False, default=plain).encode()
     except (TypeError, ValueError) as error:
         raise RecordingError(
             f"{sidecar.meta.name}: meta.details and marker columns must be plain JSON values ({error})"
         ) from error
-    partial.write_text(text + "\n", encoding="utf-8")
+    partial.write_bytes(content)
     os.replace(partial, folder / JSON)
+
+
+def plain(value: Any) -> Any:
+    """A numpy number or array as JSON has it."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} is none")
 
 
 def write_streams(recording: Recording, path: Path) -> list[StreamEntry]:

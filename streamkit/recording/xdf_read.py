@@ -108,7 +108,7 @@ def parsed(path: Path, content: bytes) -> tuple[list[dict[str, Any]], list[str]]
     """The streams as pyxdf gives them, and its warnings."""
     import pyxdf
 
-    with warnings_of("pyxdf") as notes:
+    with warnings_of("pyxdf") as notes, np.errstate(all="ignore"):
         try:
             streams, _ = pyxdf.load_xdf(io.BytesIO(content), dejitter_timestamps=False)
         except Exception as error:
