@@ -27,7 +27,7 @@ from streamkit.lsl.selection import await_markers, await_signal
 from streamkit.lsl.stimuli import StimulusOutlet, open_stimuli
 from streamkit.pipeline import Pipeline
 from streamkit.preprocess import Preprocessor
-from streamkit.types import Prediction
+from streamkit.types import Prediction, StreamSpec
 
 PULL_S = 0.1
 """Longest wait for a sample before health and the wish to stop are looked at."""
@@ -153,6 +153,11 @@ class Session:
         """Source ids of the session's streams by what they carry."""
         kinds = [wire.PREDICTION, wire.DECISIONS, wire.LATENCY, wire.HEALTH]
         return {k: wire.source_id(self.name, self.uid, k) for k in (*kinds, *([wire.SHOWN] if self._stimuli else []))}
+
+    @property
+    def inputs(self) -> tuple[StreamSpec, ...]:
+        """The signal stream and the marker streams, once they are found and the model is loaded; empty before."""
+        return (self._rig.signal.spec, *(inlet.spec for inlet in self._rig.markers)) if self._rig else ()
 
     def start(self) -> None:
         """Begin, in a thread; returns at once. The streams appear one after the other, health first."""

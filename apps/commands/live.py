@@ -1,0 +1,156 @@
+"""Decode a live stream."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from apps.commands.replay import until_stopped
+
+if TYPE_CHECKING:
+    from streamkit.session import Session
+
+EXAMPLE = "Example: streamkit live bundles/p300 --stream type=EEG --view --record recordings/today"
+WINDOWS = {
+    "late": "marker came too late",
+    "gap": "over a gap",
+    "no_sample": "marker without a sample",
+    "incomplete": "cut off at the end",
+}
+
+
+@click.command("live", epilog=EXAMPLE)
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--stream", default="", metavar="QUERY", help="Signal stream: name=…,type=…,source_id=…, or a bare name.")
+@click.option("--markers", metavar="QUERY", help="Marker streams.  [default: all on the signal's host]")
+@click.option("--backend", default="auto", show_default=True, help="Inference backend; see `streamkit backends`.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the backend.")
+@click.option("--name", default="streamkit", show_default=True, help="What the streams of this session are called.")
+@click.option("--stimuli", type=click.Path(path_type=Path), help="Folder of images, shown when a marker names one.")
+@click.option("--view", is_flag=True, help="Open the window, in a process of its own.")
+@click.option("--record", "out", type=click.Path(path_type=Path), help="Record inputs and predictions to this folder.")
+@click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Seconds.  [default: until Ctrl-C]")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Seconds to look for the streams."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    bundle: Path,
+    stream: str,
+    markers: str | None,
+    backend: str,
+    threads: int,
+    name: str,
+    stimuli: Path | None,
+    view: bool,
+    out: Path | None,
+    duration: float | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Decode a live stream with BUNDLE and publish what it says on LSL. Ctrl-C stops and sums up."""
+    from streamkit.bundle import load_bundle
+    from streamkit.errors import BadInput
+    from streamkit.session import Session
+
+    if out is not None and out.exists():
+        raise BadInput(f"--record {out}: exists already; choose a new folder")
+    session = Session(
+        load_bundle(bundle),
+        stream=stream,
+        markers=markers,
+        backend=backend,
+        name=name,
+        threads=threads,
+        stimuli=stimuli,
+        wait_for_clients=out is not None,  # so that the recorder misses nothing
+        resolve_timeout=timeout,
+    )
+    companions: list[subprocess.Popen[bytes]] = []
+    with until_stopped():
+        try:
+            session.start()
+            if view:
+                companions.append(beside("view", "--name", name))
+            if out is not None:
+                companions.append(start_recorder(session, out))
+            decode(session, duration)
+        finally:
+            session.stop(drain=True)
+            for process in reversed(companions):
+                finish(process)
+    session.join()
+    report = summary(session, out)
+    click.echo(json.dumps(report) if as_json else sentences(report))
+
+
+def decode(session: Session, duration: float | None) -> None:
+    """Wait until the session is live, then for `duration` seconds or for ever; raises what ends it."""
+    state = ""
+    while session.state in ("searching", "connecting"):
+        if session.health.message != state:
+            state = session.health.message
+            click.echo(f"{session.state}: {state}", err=True)
+        session.join(0.1)
+    if session.state == "live":
+        reads = ", ".join(f"{spec.name} ({spec.n_chans} ch, {spec.sfreq:g} Hz)" for spec in session.inputs)
+        click.echo(f"live on {session.backend}: {reads}; Ctrl-C stops", err=True)
+    session.join(duration)
+
+
+def start_recorder(session: Session, out: Path) -> subprocess.Popen[bytes]:
+    """Record the session's inputs and outputs, in a process of its own: its Python must not take turns with ours."""
+    while not session.inputs and session.state in ("searching", "connecting"):
+        session.join(0.1)
+    ids = [spec.source_id for spec in session.inputs] + list(session.source_ids.values())
+    return beside("record", str(out), *(word for uid in ids for word in ("--stream", f"source_id={uid}")))
+
+
+def beside(*words: str) -> subprocess.Popen[bytes]:
+    """Start another of our commands, out of reach of this terminal's Ctrl-C."""
+    return subprocess.Popen([sys.executable, "-m", "apps.cli", *words], stdout=sys.stderr, start_new_session=True)
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    """Let a companion close its file or its window."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def summary(session: Session, out: Path | None) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "state": session.state,
+        "bundle": str(session.bundle.path),
+        "backend": session.backend,
+        "inputs": [spec.source_id or spec.name for spec in session.inputs],
+        "outputs": session.source_ids,
+        "predictions": session.counts["predictions"],
+        "counts": session.counts,
+        **session.ledger.summary(),
+        "recording": str(out) if out else None,
+    }
+
+
+def sentences(report: dict[str, Any]) -> str:
+    """Sum up a session for people."""
+    counts, latency = report["counts"], report["latency_ms"]
+    lines = [f"{report['predictions']} predictions from {counts['samples']} samples and {counts['markers']} markers"]
+    if latency["p50"] is not None:
+        quantiles = ", ".join(f"{key} {value:.2f}" for key, value in latency.items())
+        lines.append(f"sample to prediction, ms: {quantiles}")
+    if report["budget_ms"] is not None:
+        lines.append(f"{report['deadline_misses']} later than the {report['budget_ms']:g} ms to the next prediction")
+    lost = [f"{counts[key]} {words}" for key, words in WINDOWS.items() if counts.get(key)]
+    lines.append(f"not decoded: {', '.join(lost)}" if lost else "every window was decoded")
+    return "\n".join(lines)
