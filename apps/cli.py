@@ -66,9 +66,8 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line; print every error as one message and exit 1 or 2."""
     quiet_lsl()
     try:
-        cli.main(args, prog_name="streamkit", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        status = cli.main(args, prog_name="streamkit", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(2)

@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 import pylsl
-from streamkit.lsl.discovery import find_one
-from streamkit.replay import Replay
-from streamkit.session import Session
 
 from streamkit.bundle import load_bundle
-from streamkit.errors import StreamkitError, StreamLost
+from streamkit.errors import StreamkitError
+from streamkit.lsl.discovery import find, find_one
+from streamkit.lsl.wire import DECISIONS, PREDICTION, source_id
 from streamkit.recording import read_recording
+from streamkit.replay import Replay
+from streamkit.session import Session
 from streamkit.types import Event
 from streamkit.verify import Answer, contract_signal
 
@@ -113,10 +114,10 @@ def _decode(
 class Client:
     """Reads predictions and decisions of one session from LSL, as any other program would."""
 
-    def __init__(self, cast: Cast) -> None:
-        prefix = f"{cast.session}-{cast.uid}"
-        self._values = self._open(f"{prefix}/prediction")
-        self._decisions = self._open(f"{prefix}/decisions")
+    def __init__(self, cast: Cast, still_coming: Callable[[], None] = lambda: None) -> None:
+        self._decisions = self._open(source_id(cast.session, cast.uid, DECISIONS), still_coming)
+        # Last: a session that waits for its clients begins as soon as somebody reads its predictions.
+        self._values = self._open(source_id(cast.session, cast.uid, PREDICTION), still_coming)
         self.backend = self._values.info().desc().child("streamkit").child_value("backend")
         self.values: list[np.ndarray] = []
         self.decisions: list[dict[str, Any]] = []
@@ -124,8 +125,11 @@ class Client:
         self.stamps: list[float] = []
 
     @staticmethod
-    def _open(source_id: str) -> pylsl.StreamInlet:
-        inlet = pylsl.StreamInlet(find_one(f"source_id={source_id}", timeout=START_S), recover=False)
+    def _open(source: str, still_coming: Callable[[], None]) -> pylsl.StreamInlet:
+        deadline = time.monotonic() + START_S
+        while not (found := find(f"source_id={source}", timeout=0.5)) and time.monotonic() < deadline:
+            still_coming()
+        inlet = pylsl.StreamInlet(found[0] if found else find_one(f"source_id={source}", timeout=0.5))
         inlet.open_stream(timeout=START_S)
         return inlet
 
@@ -189,22 +193,29 @@ def rehearse(
     decoder = context.Process(
         target=_decode, args=(bundle_path, cast, signal_id, marker_query, backend, None, booth_end), daemon=True
     )
-    player.start()
-    decoder.start()
+    for process, child_end in ((player, stage_end), (decoder, booth_end)):
+        process.start()
+        child_end.close()
     try:
-        client = Client(cast)
+        client = Client(cast, lambda: _fail_early(stage, booth))
         _watch(client, stage, booth, on_tick)
         shift = _result(stage, "replay")["shift"]
         booth.send("stop")
         report = _finish(client, booth)
-    except pylsl.LostError as error:
-        raise StreamLost("the live session's streams went away during the rehearsal; see its message above") from error
     finally:
         for process in (player, decoder):
             process.join(10)
             if process.is_alive():
                 process.terminate()
     return _collect(client, report, shift, speed, bundle.contract.output.shape)
+
+
+def _fail_early(stage: Connection, booth: Connection) -> None:
+    """Raise what ended the replay or the session before either should have ended."""
+    for pipe, who in ((booth, "live session"), (stage, "replay")):
+        if pipe.poll():
+            _result(pipe, who)
+            raise StreamkitError(f"the {who} ended before anything was decoded")
 
 
 def _watch(client: Client, stage: Connection, booth: Connection, on_tick: Callable[[int], None]) -> None:
@@ -224,13 +235,16 @@ def _finish(client: Client, booth: Connection) -> dict[str, Any]:
         if time.monotonic() > deadline:
             raise StreamkitError(f"the live session did not stop within {START_S:g} s")
     report = _result(booth, "live session")
-    while client.drain(timeout=0.3):
+    while client.drain(timeout=0.3) or (len(client.decisions) < len(client.values) and time.monotonic() < deadline):
         pass
     return report
 
 
 def _result(pipe: Connection, who: str) -> dict[str, Any]:
-    message: dict[str, Any] = pipe.recv()
+    try:
+        message: dict[str, Any] = pipe.recv()
+    except EOFError:
+        raise StreamkitError(f"the {who} process ended without a word; run it by itself to see why") from None
     if "error" in message:
         raise StreamkitError(f"the {who} failed: {message['kind']}: {message['error']}")
     return message
