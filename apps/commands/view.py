@@ -31,7 +31,9 @@ Examples:
 @click.option("--screenshot", type=click.Path(path_type=Path, dir_okay=False), help="Save one picture (PNG) and end.")
 @click.option("--after", default=5.0, show_default=True, type=click.FloatRange(0), help="Seconds before --screenshot.")
 @click.option("--screenshots", type=click.Path(path_type=Path, file_okay=False), help="Folder for repeated pictures.")
-@click.option("--screenshot-every", "every", default=5.0, show_default=True, type=click.FloatRange(0.1), help="Seconds.")
+@click.option(
+    "--screenshot-every", "every", default=5.0, show_default=True, type=click.FloatRange(0.1), help="Seconds."
+)
 @click.option("--size", default="1280x800", show_default=True, callback=_size, help="Size of the window in pixels.")
 @click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
 @click.option("--fps", default=50.0, show_default=True, type=click.FloatRange(1, 240), help="Frames per second.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import numpy as np
@@ -44,7 +45,7 @@ class Connection:
         self.spec: StreamSpec | None = None
         self.lost = False
         self.numeric = info.channel_format() != pylsl.cf_string
-        self._local = info.hostname() == pylsl.StreamInfo("here", "", 1).hostname()
+        self._local = info.hostname() == socket.gethostname()
         self._max_samples = int(max(64, min(MAX_SAMPLES, MAX_VALUES // max(1, info.channel_count()))))
         self._inlet = pylsl.StreamInlet(info, max_buflen=buffer, recover=False)
         self._memory: NDArray[np.generic] | None = None

@@ -101,7 +101,9 @@ class Window(QWidget):
         old = state.predictions_stale(now)
         self.signals.mark(state.signals.freshness, now)
         reconstructs = self.images.reconstructs
-        self.images.mark(state.images.freshness if reconstructs else state.images.shown_fresh, now, old and reconstructs)
+        self.images.mark(
+            state.images.freshness if reconstructs else state.images.shown_fresh, now, old and reconstructs
+        )
         self.decisions.mark(state.decisions.freshness, now, old)
         self.values.mark(state.values.freshness, now, old)
         self.latency.mark(state.latency.freshness, now, old)

@@ -146,6 +146,8 @@ class FakeSession:
         labels = LABELS[self.output]
         label = f"{labels[which % len(labels)]}_{which:02d}" if self.output == "probabilities" else f"face_{which:02d}"
         stamp = self.began + at
+        if self.output == "values":
+            return stamp, label, which
         self.outlets["markers"].push_sample([label], stamp)
         if self.shown:
             self.outlets["shown"].push_sample(self.pictures[which].ravel().tolist(), stamp)

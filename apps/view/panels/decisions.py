@@ -13,8 +13,8 @@ from apps.view.state.decisions import DecisionState
 from apps.view.theme import Theme, mix
 
 MOST_CLASSES = 8
-ROW_MIN, ROW_MAX = 26.0, 48.0
-SCORE = 118
+ROW_MIN, ROW_MAX = 26.0, 64.0
+SCORE = 150
 
 
 class DecisionPanel(Panel):
@@ -50,7 +50,7 @@ class DecisionPanel(Panel):
         latest, values = self.state.latest, self.state.values
         height = float(np.clip(box.height() / len(order), ROW_MIN, ROW_MAX))
         top = box.top() + max(0.0, (box.height() - height * len(order)) / 2)
-        faces = font(15, bold=True), font(15)
+        faces = font(17, bold=True), font(17)
         room = max(width_of(self.state.labels[k], faces[0]) for k in order)
         room = min(room + 26, box.width() * 0.4)
         for row, k in enumerate(order):
@@ -66,15 +66,20 @@ class DecisionPanel(Panel):
         latest = self.state.latest
         if latest is not None and latest.truth == label:
             _draw_arrow(painter, line.left(), line.center().y(), theme.neutral)
-        face = font(15, bold=chosen)
-        draw_text(painter, line.adjusted(16, 0, room - line.width(), 0), label, face, theme.text if chosen else theme.dim)
-        track = QRectF(line.left() + room, line.center().y() - 8, line.width() - room - 58, 16)
+        face = font(17, bold=chosen)
+        draw_text(
+            painter, line.adjusted(16, 0, room - line.width(), 0), label, face, theme.text if chosen else theme.dim
+        )
+        thick = round(min(26.0, line.height() * 0.45))
+        track = QRectF(line.left() + room, line.center().y() - thick / 2, line.width() - room - 62, thick)
         painter.fillRect(track, QColor(theme.well))
         if np.isfinite(value):
             colour = theme.accent if chosen else mix(theme.accent, theme.panel, 0.5)
-            painter.fillRect(QRectF(track.left(), track.top(), track.width() * min(1.0, max(0.0, value)), 16), QColor(colour))
-        number = QRectF(track.right() + 6, line.top(), 52, line.height())
-        draw_text(painter, number, fixed(value), font(16, bold=chosen), theme.text if chosen else theme.dim, RIGHT)
+            painter.fillRect(
+                QRectF(track.left(), track.top(), track.width() * min(1.0, max(0.0, value)), thick), QColor(colour)
+            )
+        number = QRectF(track.right() + 6, line.top(), 56, line.height())
+        draw_text(painter, number, fixed(value), font(18, bold=chosen), theme.text if chosen else theme.dim, RIGHT)
 
     def _draw_score(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
         state, n = self.state, len(self.state.judged)
@@ -88,7 +93,14 @@ class DecisionPanel(Panel):
             (fixed(chance), font(18, bold=True), theme.text if n else theme.dim),
         ]
         draw_run(painter, row.left(), row, parts)
-        draw_text(painter, row.adjusted(row.width() - 110, 0, 0, 0), f"last {n}" if n else "none judged", small, theme.dim, RIGHT)
+        draw_text(
+            painter,
+            row.adjusted(row.width() - 110, 0, 0, 0),
+            f"last {n}" if n else "none judged",
+            small,
+            theme.dim,
+            RIGHT,
+        )
         low, high = state.interval
         words = (
             f"95 % interval {fixed(low)} to {fixed(high)}; the triangle marks the true class"

@@ -7,11 +7,13 @@ from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PyQt6.QtWidgets import QMenu, QPushButton, QWidget
 
 from apps.view.fonts import font
-from apps.view.paint import RIGHT, Panel, draw_text, width_of
+from apps.view.paint import CENTRE, RIGHT, Panel, draw_text, width_of
 from apps.view.state.view import ViewState
 from apps.view.theme import Theme, mix
 
 HEIGHT = 54
+EXPLAINED = ("refused", "failed")
+"""States whose message is given in full below."""
 CALM = ("live", "connecting", "searching", "no session", "stopped")
 
 
@@ -72,7 +74,10 @@ class Header(Panel):
         painter.fillRect(self.rect(), QColor(self.theme.panel))
         painter.fillRect(QRectF(0, self.height() - 1, self.width(), 1), QColor(self.theme.line))
         state_left = self._draw_state(painter)
-        self._draw_facts(painter, state_left - 24)
+        facts_right = self._draw_facts(painter, state_left - 24)
+        room = QRectF(facts_right, 8, state_left - 16 - facts_right, 38)
+        if self._wrong() and self.state.health.state not in EXPLAINED and room.width() > 80:
+            draw_text(painter, room, self.state.health.headline, font(13), self.theme.warning, RIGHT)
         painter.end()
 
     def _facts(self) -> list[tuple[str, str]]:
@@ -85,22 +90,40 @@ class Header(Panel):
             ("BACKEND", facts.get("backend") or "–"),
         ]
 
-    def _draw_facts(self, painter: QPainter, right: float) -> None:
+    def _wrong(self) -> bool:
+        return self.state.health.shown_state(self.now) not in CALM
+
+    def _draw_facts(self, painter: QPainter, right: float) -> float:
         x = 16.0
         small, value = font(11, bold=True, spaced=True), font(14)
         for title, text in self._facts():
             width = min(max(width_of(text, value), width_of(title, small)) + 2, max(0.0, right - x))
             if width < 30:
-                return
+                return x
             draw_text(painter, QRectF(x, 8, width, 16), title, small, self.theme.dim)
             draw_text(painter, QRectF(x, 25, width, 20), text, value, self.theme.text)
             x += width + 30
+        return self._draw_badge(painter, x, right) if self.state.simulated else x
+
+    def _draw_badge(self, painter: QPainter, x: float, right: float) -> float:
+        """Say that the data are simulated: pictures of the window have no title bar."""
+        face = font(12, bold=True, spaced=True)
+        box = QRectF(x, 15.5, width_of("SIMULATED", face) + 22, 24)
+        if box.right() > right:
+            return x
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QColor(self.theme.text))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(box, 4, 4)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        draw_text(painter, box, "SIMULATED", face, self.theme.text, CENTRE)
+        return box.right() + 24
 
     def _draw_state(self, painter: QPainter) -> float:
         """State, clock and message, ending where the buttons begin; returns where they start."""
         health = self.state.health
         word = health.shown_state(self.now)
-        colour = self.theme.text if word in CALM else self.theme.warning
+        colour = self.theme.warning if self._wrong() else self.theme.text
         right = self._buttons[0].x() - 20
         clock = health.clock(self.now)
         width = width_of("00:00:00", font(20)) + 4

@@ -20,12 +20,12 @@ STRIP_N = 12
 LABEL = 22
 SCORE = 112
 GAP = 12
+THUMB_GAP = 4
+ROW_GAP = 14
 
 
 class ImagePanel(Panel):
     """Renders `ImagePairState`; without a session that reconstructs, only what is shown."""
-
-    heading = "Shown and seen"
 
     def __init__(self, state: ViewState, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -37,33 +37,35 @@ class ImagePanel(Panel):
         """True when the session predicts images."""
         return self.state.output == "image"
 
+    @property
+    def heading(self) -> str:  # type: ignore[override]
+        """What the panel shows now."""
+        return "Shown and seen" if self.reconstructs else "Shown"
+
     def note(self) -> str:
         """How many images have been reconstructed."""
         return f"{self.state.images.n_seen} seen" if self.reconstructs else ""
 
     def draw(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
-        """Two large images, the score, the strip."""
+        """Two large images, the score, the strip; what room is left goes to the course of the score."""
         if not self.reconstructs:
             self._draw_shown_only(painter, box, theme)
             return
-        thumb = (box.width() - (STRIP_N - 1) * 4) / STRIP_N
-        strip_height = LABEL + 2 * thumb + 4 + 6
-        side = min((box.width() - GAP) / 2, box.height() - LABEL - SCORE - strip_height - 2 * GAP)
-        side = max(40.0, side)
-        spare = max(0.0, box.height() - (LABEL + side + SCORE + strip_height + 2 * GAP))
+        rows = 2 if box.height() > _height(box.width(), 2) else 1
+        thumb = _thumb(box.width(), rows)
+        strip = LABEL + rows * (2 * thumb + ROW_GAP)
+        side = max(40.0, min((box.width() - GAP) / 2, box.height() - LABEL - SCORE - strip - 2 * GAP))
         left = box.left() + (box.width() - 2 * side - GAP) / 2
         self._draw_pair(painter, QRectF(left, box.top(), 2 * side + GAP, LABEL + side), side, theme)
-        y = box.top() + LABEL + side + GAP + spare / 2
-        self._draw_score(painter, QRectF(box.left(), y, box.width(), SCORE), theme)
-        y = box.bottom() - strip_height
-        self._draw_strip(painter, QRectF(box.left(), y, box.width(), strip_height), thumb, theme)
+        top = box.top() + LABEL + side + GAP
+        self._draw_score(painter, QRectF(box.left(), top, box.width(), box.bottom() - strip - GAP - top), theme)
+        self._draw_strip(painter, QRectF(box.left(), box.bottom() - strip, box.width(), strip), thumb, rows, theme)
 
     def _draw_shown_only(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
         shown = self.state.images.newest_shown
-        side = min(box.width(), box.height() - LABEL)
+        side = min(box.width(), box.height())
         left = box.center().x() - side / 2
-        _title(painter, QRectF(left, box.top(), side, LABEL), "SHOWN", theme.neutral)
-        draw_image(painter, QRectF(left, box.top() + LABEL, side, side), shown and self._image(shown.pixels), theme)
+        draw_image(painter, QRectF(left, box.top(), side, side), shown and self._image(shown.pixels), theme)
 
     def _draw_pair(self, painter: QPainter, box: QRectF, side: float, theme: Theme) -> None:
         pair = self.state.images.latest
@@ -95,23 +97,25 @@ class ImagePanel(Panel):
         plot = QRectF(box.left(), row.bottom() + 26, box.width(), box.bottom() - row.bottom() - 26)
         _draw_course(painter, plot, images.course(), images.chance, theme)
 
-    def _draw_strip(self, painter: QPainter, box: QRectF, thumb: float, theme: Theme) -> None:
+    def _draw_strip(self, painter: QPainter, box: QRectF, thumb: float, rows: int, theme: Theme) -> None:
         pairs = self.state.images.strip(STRIP_N)
         head = QRectF(box.left(), box.top(), box.width(), LABEL)
-        draw_text(painter, head, f"last {STRIP_N}: shown above, seen below; underlined where it matches best", font(11), theme.dim)
+        words = f"last {STRIP_N} pairs; underlined where seen matches shown best"
+        draw_text(painter, head, words, font(11), theme.dim)
+        per_row = STRIP_N // rows
         for k in range(STRIP_N):
-            x = box.left() + k * (thumb + 4)
+            x = box.left() + (k % per_row) * (thumb + THUMB_GAP)
+            y = box.top() + LABEL + (k // per_row) * (2 * thumb + ROW_GAP)
             index = k - (STRIP_N - len(pairs))
-            pair = pairs[index] if index >= 0 else None
-            self._draw_thumb(painter, x, box.top() + LABEL, thumb, pair, theme)
+            self._draw_thumb(painter, x, y, thumb, pairs[index] if index >= 0 else None, theme)
 
     def _draw_thumb(self, painter: QPainter, x: float, y: float, side: float, pair: Pair | None, theme: Theme) -> None:
         shown = None if pair is None or pair.shown is None else self._image(pair.shown.pixels)
         seen = None if pair is None else self._image(pair.pixels)
         draw_image(painter, QRectF(x, y, side, side), shown, theme)
-        draw_image(painter, QRectF(x, y + side + 4, side, side), seen, theme)
+        draw_image(painter, QRectF(x, y + side + 2, side, side), seen, theme)
         if pair is not None and pair.found:
-            painter.fillRect(QRectF(x, y + 2 * side + 7, side, 3), QColor(theme.accent))
+            painter.fillRect(QRectF(x, y + 2 * side + 4, side, 3), QColor(theme.accent))
 
     def _image(self, pixels: NDArray[np.float32]) -> QImage:
         key = id(pixels)
@@ -120,6 +124,16 @@ class ImagePanel(Panel):
             while len(self._cache) > 4 * STRIP_N:
                 self._cache.popitem(last=False)
         return self._cache[key][1]
+
+
+def _thumb(width: float, rows: int) -> float:
+    per_row = STRIP_N // rows
+    return (width - (per_row - 1) * THUMB_GAP) / per_row
+
+
+def _height(width: float, rows: int) -> float:
+    """Height that two large images, the score and a strip of `rows` rows take at their best."""
+    return 2 * LABEL + (width - GAP) / 2 + 2 * GAP + SCORE + rows * (2 * _thumb(width, rows) + ROW_GAP)
 
 
 def _title(painter: QPainter, box: QRectF, text: str, colour: str) -> None:
@@ -136,5 +150,3 @@ def _draw_course(painter: QPainter, box: QRectF, course: NDArray[np.float64], ch
         x = np.linspace(0, 1, len(course)) if len(course) > 1 else np.array([0.0, 1.0])
         y = course if len(course) > 1 else np.repeat(course, 2)
         draw_trace(painter, box.adjusted(0, 2, 0, -2), x, y, theme.accent, 2)
-
-

@@ -14,6 +14,7 @@ from apps.view.state.latency import WORDS
 from apps.view.state.view import ViewState
 from apps.view.theme import Theme
 
+COURSE = 150
 Part = tuple[str, QFont, str]
 
 
@@ -64,14 +65,14 @@ class LatencyPanel(Panel):
     def _draw_course(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
         painter.fillRect(box, QColor(theme.well))
         total = self.state.latency.stage("total")
-        total = total[np.isfinite(total)]
+        total = total[np.isfinite(total)][-COURSE:]
         if len(total) < 2:
             return
         top = _ceiling(total)
         plot = box.adjusted(0, 3, -48, -1)
         draw_level(painter, plot, 1.0, theme.line)
         draw_text(painter, QRectF(plot.right() + 6, plot.top() - 6, 42, 16), f"{top:g} ms", font(11), theme.dim)
-        x = 1 - (len(total) - 1 - np.arange(len(total))) / (self.state.latency.window - 1)
+        x = 1 - (len(total) - 1 - np.arange(len(total))) / (COURSE - 1)
         draw_trace(painter, plot, x, np.minimum(total / top, 1.0), theme.accent, 1.4)
 
 

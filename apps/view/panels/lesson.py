@@ -56,7 +56,9 @@ class LessonPanel(Panel):
 def as_html(lesson: Lesson, theme: Theme) -> str:
     """A lesson as rich text."""
     colour = theme.warning if lesson.warning else theme.text
-    out = [f'<p style="font-size:22px; font-weight:600; color:{colour}; margin:0 0 12px 0">{escape(lesson.headline)}</p>']
+    out = [
+        f'<p style="font-size:22px; font-weight:600; color:{colour}; margin:0 0 12px 0">{escape(lesson.headline)}</p>'
+    ]
     out += [f'<p style="color:{theme.text}; margin:0 0 14px 0">{escape(text)}</p>' for text in lesson.said]
     if lesson.list_title:
         out.append(f'<p style="color:{theme.dim}; margin:8px 0 4px 0">{escape(lesson.list_title)}</p>')
@@ -66,7 +68,7 @@ def as_html(lesson: Lesson, theme: Theme) -> str:
     mono = font(13, mono=True).family()
     for command, does in lesson.commands:
         out.append(
-            f'<p style="margin:0 0 1px 12px; color:{theme.text}; font-family:\'{mono}\'; font-size:13px">{escape(command)}</p>'
+            f"<p style=\"margin:0 0 1px 12px; color:{theme.text}; font-family:'{mono}'; font-size:13px\">{escape(command)}</p>"
             f'<p style="margin:0 0 9px 12px; color:{theme.dim}; font-size:12px">{escape(does)}</p>'
         )
     return "".join(out)

@@ -13,7 +13,10 @@ from apps.view.sweep_image import SweepImage
 from apps.view.theme import Theme, mix
 
 GUTTER = 64
-STRIP = 26
+STRIP = 46
+LABEL_ROW = 15
+CLOSEST = 9.0
+"""Triangles nearer than this (px) to the next one are left out."""
 LANE_MIN = 14.0
 
 
@@ -21,6 +24,11 @@ class SignalPanel(Panel):
     """Traces of one page of channels, gaps hatched, events marked below.
 
     `tick` is called once per frame; nothing is painted when nothing came.
+
+    Attributes
+    ----------
+    paints
+        Number of times Qt has had this panel painted.
     """
 
     heading = "Signals"
@@ -31,7 +39,8 @@ class SignalPanel(Panel):
         self._image = SweepImage(theme, 1, 1)
         self._picture = QImage()
         self._version = -1
-        self._events: list[tuple[int, str]] = []
+        self._events: list[tuple[int, str, int]] = []
+        self.paints = 0
 
     @property
     def plot(self) -> QRect:
@@ -66,16 +75,15 @@ class SignalPanel(Panel):
             self.update()
             return
         columns = self._image.paint_new(self.state)
-        if len(columns) <= self._image.ahead + 1 and not self.state.event_version:
-            self._update_columns(columns)
-            return
         self._update_columns(columns)
         events = self.state.visible_events()
         if events != self._events:
             self._events = events
             self.update(QRect(0, self.plot.bottom() + 1, self.width(), STRIP))
-            for column, _ in events[-3:]:
-                self.update(QRect(self.plot.left() + int(column / self.devicePixelRatioF()) - 1, HEAD, 4, self.plot.height()))
+            for column, _, _ in events[-3:]:
+                self.update(
+                    QRect(self.plot.left() + int(column / self.devicePixelRatioF()) - 1, HEAD, 4, self.plot.height())
+                )
 
     def note(self) -> str:
         """Channels, time base and scale."""
@@ -90,6 +98,7 @@ class SignalPanel(Panel):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
         """Draw only what lies in the part to be repainted."""
+        self.paints += 1
         part = self.rect() if event is None else event.rect()
         painter = QPainter(self)
         if not self.plot.contains(part):
@@ -109,7 +118,9 @@ class SignalPanel(Panel):
         for run in (found[:wrap], found[wrap:]):
             if run:
                 left = plot.left() + int(run[0] / ratio) - 2
-                self.update(QRect(left, plot.top(), int((run[-1] - run[0]) / ratio) + 6, plot.height()).intersected(plot))
+                self.update(
+                    QRect(left, plot.top(), int((run[-1] - run[0]) / ratio) + 6, plot.height()).intersected(plot)
+                )
 
     def _draw_plot(self, painter: QPainter, part: QRect) -> None:
         if part.isEmpty():
@@ -126,8 +137,8 @@ class SignalPanel(Panel):
             painter.fillRect(part, veil)
 
     def _draw_marks(self, painter: QPainter, plot: QRect, ratio: float) -> None:
-        painter.setPen(QPen(QColor(mix(self.theme.well, self.theme.text, 0.42)), 1))
-        for column, _ in self._events:
+        painter.setPen(QPen(QColor(mix(self.theme.well, self.theme.text, 0.3)), 1))
+        for column, _, _ in self._events:
             x = plot.left() + column / ratio
             painter.drawLine(QPointF(x + 0.5, plot.top()), QPointF(x + 0.5, plot.bottom()))
         sweep = self.state.sweep
@@ -158,19 +169,23 @@ class SignalPanel(Panel):
         painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.top() + lane))
 
     def _draw_labels(self, painter: QPainter) -> None:
-        """A triangle under each event, and its label where there is room before the next."""
+        """A triangle under each event; labels take turns on two rows, so that each has room up to the next but one."""
         plot, ratio, face = self.plot, self.devicePixelRatioF(), font(11)
-        row = QRectF(plot.left(), plot.bottom() + 4, plot.width(), STRIP - 4)
         events = sorted(self._events)
+        ends = {0: plot.right() + 12.0, 1: plot.right() + 12.0}
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for k, (column, label) in enumerate(events):
+        for column, label, number in reversed(events):
             x = plot.left() + column / ratio + 0.5
-            following = plot.left() + events[k + 1][0] / ratio if k + 1 < len(events) else row.right()
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(self.theme.dim))
-            top = row.top() + 5
-            painter.drawPolygon(QPolygonF([QPointF(x, top), QPointF(x - 4, top + 7), QPointF(x + 4, top + 7)]))
-            room = min(following - x - 16, 150)
-            if room >= min(18.0, width_of(label, face)):
-                draw_text(painter, QRectF(x + 8, row.top(), room, row.height() - 4), label, face, self.theme.dim)
+            row = number % 2
+            if min(ends.values()) - x >= CLOSEST:
+                self._draw_triangle(painter, x, plot.bottom() + 4)
+            box = QRectF(x - 4, plot.bottom() + 12 + row * LABEL_ROW, min(ends[row] - x - 4, 160), LABEL_ROW)
+            if box.width() >= min(64.0, width_of(label, face)):
+                draw_text(painter, box, label, face, self.theme.dim)
+            ends[row] = x
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+    def _draw_triangle(self, painter: QPainter, x: float, top: float) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self.theme.dim))
+        painter.drawPolygon(QPolygonF([QPointF(x, top), QPointF(x - 4, top + 7), QPointF(x + 4, top + 7)]))

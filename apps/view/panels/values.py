@@ -47,15 +47,15 @@ class ValuePanel(Panel):
         painter.fillRect(plot, QColor(theme.well))
         (t, x), (s, y) = self.state.predicted(label), self.state.recorded(label)
         end = self.state.newest()
-        t, x = _recent(t, x, end - self.state.seconds)
-        s, y = _recent(s, y, end - self.state.seconds)
+        t, x = _between(t, x, end - self.state.seconds, end)
+        s, y = _between(s, y, end - self.state.seconds, end)
         low, high = _limits(x, y)
         self._draw_axis(painter, box, low, high, theme)
         if low < 0 < high:
             draw_level(painter, plot, -low / (high - low), theme.line)
         for stamps, values, colour in ((s, y, theme.neutral), (t, x, theme.accent)):
             place = 1 + (stamps - end) / self.state.seconds
-            draw_trace(painter, plot, np.clip(place, 0, 1), (values - low) / (high - low), colour, 1.8)
+            draw_trace(painter, plot, place, (values - low) / (high - low), colour, 1.8)
         self._draw_numbers(painter, QRectF(plot.right() + 14, box.top(), SIDE - 14, box.height()), label, x, theme)
 
     def _draw_axis(self, painter: QPainter, box: QRectF, low: float, high: float, theme: Theme) -> None:
@@ -68,7 +68,10 @@ class ValuePanel(Panel):
         newest = float(x[-1]) if len(x) else float("nan")
         rows = [
             [(f"{label} ", font(13), theme.dim), (fixed(newest, 2, 6), font(18, bold=True), theme.accent)],
-            [("r ", font(13), theme.dim), (fixed(self.state.correlation(label), 2, 5), font(18, bold=True), theme.text)],
+            [
+                ("r ", font(13), theme.dim),
+                (fixed(self.state.correlation(label), 2, 5), font(18, bold=True), theme.text),
+            ],
         ]
         rows[0].append((f" {unit}" if unit != "units" else "", font(13), theme.dim))
         rows[1].append(("  chance 0", font(13), theme.dim))
@@ -78,10 +81,10 @@ class ValuePanel(Panel):
             draw_run(painter, box.left(), QRectF(box.left(), top + k * height, box.width(), height), row)
 
 
-def _recent(
-    stamps: NDArray[np.float64], values: NDArray[np.float64], start: float
+def _between(
+    stamps: NDArray[np.float64], values: NDArray[np.float64], start: float, end: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    keep = (stamps >= start) & np.isfinite(values)
+    keep = (stamps >= start) & (stamps <= end) & np.isfinite(values)
     return stamps[keep], values[keep]
 
 

@@ -103,12 +103,13 @@ class SignalState:
         self.events.append(event)
         self.event_version += 1
 
-    def visible_events(self) -> list[tuple[int, str]]:
-        """Screen column and label of each event on the screen, oldest first."""
+    def visible_events(self) -> list[tuple[int, str, int]]:
+        """Screen column, label and running number of each event on the screen."""
         if self.sweep.head < 0:
             return []
-        found = ((self.sweep.column(event.stamp), event.label) for event in self.events)
-        return [(column % self.sweep.columns, label) for column, label in found if self.sweep.visible(column)]
+        first = self.event_version - len(self.events)
+        found = ((self.sweep.column(event.stamp), event.label, first + k) for k, event in enumerate(self.events))
+        return [(column % self.sweep.columns, label, k) for column, label, k in found if self.sweep.visible(column)]
 
     def resize(self, columns: int) -> None:
         """Use another number of screen columns."""
