@@ -15,6 +15,9 @@ from streamkit.preprocess.repair import Repair
 from streamkit.preprocess.stage import Block, Stage
 from streamkit.types import Chunk, StreamSpec
 
+PIECE = 4096
+"""Samples that go through the stages at once, so that a whole recording needs no more memory than its result."""
+
 
 class Preprocessor:
     """Causal preprocessing of one stream, the same bits whatever the chunks.
@@ -79,7 +82,7 @@ class Preprocessor:
         return Chunk(data, block.stamps, first, block.valid, block.gap, arrival=chunk.arrival)
 
     def blocks(self, chunk: Chunk) -> list[Block]:
-        """Process the next samples, in float64, as one block for each run between resets."""
+        """Process the next samples, in float64, as one block for each piece between resets."""
         if chunk.data.ndim != 2 or chunk.data.shape[1] != self.spec.n_chans:
             raise ConfigError(
                 f"a chunk of shape {chunk.data.shape} came in, expected (n_times, {self.spec.n_chans}) "
@@ -95,12 +98,10 @@ class Preprocessor:
         block = Block(np.asarray(chunk.data, np.float64), chunk.stamps, valid, gap)
         self._stamp = chunk.stamps[-1]
         starts = np.flatnonzero(gap).tolist() if self.config.on_gap == "reset" else []
-        bounds = [0, *starts, len(block)]
-        for start, stop in pairwise(bounds):
-            if gap[start] and starts:
+        for start, stop in pairwise(sorted({*range(0, len(block), PIECE), *starts, len(block)})):
+            if starts and gap[start]:
                 self._restart()
-            if stop > start:
-                yield block[start:stop]
+            yield block[start:stop]
 
     def _restart(self) -> None:
         for stage in self._stages:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from streamkit.errors import ConfigError
-from streamkit.preprocess import PreprocessConfig, Preprocessor, fit_preprocess
+from streamkit.preprocess import PreprocessConfig, Preprocessor, WindowConfig, fit_preprocess
+from streamkit.preprocess.config import StageConfig
 from streamkit.recording.model import Signal
 from streamkit.types import Chunk, StreamSpec
 from tests.preprocess.signals import a_signal
@@ -189,3 +194,34 @@ def test_a_channel_that_never_changes_is_only_centred():
 def test_fitting_on_nothing_is_refused(recordings):
     with pytest.raises(ConfigError, match="no valid sample"):
         fit_preprocess(SPEC, chain({"kind": "scale"}), recordings)
+
+
+def test_a_whole_recording_at_once_gives_the_bits_of_small_chunks():
+    stages = chain(
+        {"kind": "bandpass", "low": 1, "high": 40},
+        {"kind": "resample", "sfreq": 64},
+        {"kind": "bandpower", "bands": [[4, 12]], "smooth": 1},
+        on_gap="reset",
+    )
+    data, stamps = a_signal(10_000, 3, seed=5), np.arange(10_000) / 100
+    stamps[5000:] += 3
+    whole = Preprocessor(SPEC, stages).process(Chunk(data, stamps))
+    small = Preprocessor(SPEC, stages)
+    parts = [small.process(Chunk(data[at : at + 33], stamps[at : at + 33])) for at in range(0, 10_000, 33)]
+    np.testing.assert_array_equal(np.concatenate([part.data for part in parts]), whole.data)
+    np.testing.assert_array_equal(np.concatenate([part.stamps for part in parts]), whole.stamps)
+    np.testing.assert_array_equal(np.concatenate([part.gap for part in parts]), whole.gap)
+
+
+def test_the_example_of_the_documentation_is_valid():
+    page = (Path(__file__).parents[2] / "docs" / "preprocessing.md").read_text()
+    example = tomllib.loads(page.split("```toml")[1].split("```")[0])
+    assert len(PreprocessConfig.model_validate(example["preprocess"]).stages) == 4
+    assert WindowConfig.model_validate(example["window"]).n_times == 103
+
+
+def test_the_documentation_has_a_row_for_every_stage_kind_and_option():
+    page = (Path(__file__).parents[2] / "docs" / "preprocessing.md").read_text()
+    for settings in get_args(get_args(StageConfig)[0]):
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{settings.model_fields['kind'].default}`")]
+        assert all(f"`{option}`" in row for option in settings.model_fields if option != "kind")
