@@ -252,6 +252,23 @@ def test_labels_and_shape_must_agree() -> None:
         small_graphs.contract(output=OutputSpec(kind="values", labels=("a",), shape=(2,)))
 
 
+def test_classes_must_be_labels() -> None:
+    output = OutputSpec(kind="probabilities", labels=("a", "b"), shape=(2,), classes={"1": "a", "2": "c"})
+    with pytest.raises(ValidationError, match=r"classes name \['c'\], which are not among the labels"):
+        small_graphs.contract(output=output)
+
+
+def test_an_image_has_three_axes() -> None:
+    with pytest.raises(ValidationError, match=r"an image of shape \(28, 28\), expected \(channels, height, width\)"):
+        small_graphs.contract(output=OutputSpec(kind="image", shape=(28, 28)))
+
+
+def test_a_contract_names_no_one_outlet() -> None:
+    stream = small_graphs.contract().stream.model_copy(update={"source_id": "amp-1"})
+    with pytest.raises(ValidationError, match="source_id and hostname name one outlet; a contract leaves them empty"):
+        small_graphs.contract(stream=stream)
+
+
 def test_a_missing_reference_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"reference\.safetensors has no decoder\.input"):
         write(tmp_path / "new", references={})

@@ -37,10 +37,15 @@ class Contract(Part):
     runner: RunnerConfig = RunnerConfig()
 
     @model_validator(mode="after")
-    def _one_label_per_output(self) -> Contract:
+    def _fits_together(self) -> Contract:
         labels, shape = self.output.labels, self.output.shape
+        if self.output.kind == "image" and len(shape) != 3:
+            raise ValueError(f"output: an image of shape {shape}, expected (channels, height, width)")
         if self.output.kind != "image" and shape != (len(labels),):
             raise ValueError(f"output: {len(labels)} labels for shape {shape}, expected one label per output")
+        strangers = sorted(set(self.output.classes.values()) - set(labels))
+        if strangers and self.output.kind != "image":
+            raise ValueError(f"output: classes name {strangers}, which are not among the labels {labels}")
         if self.stream.source_id or self.stream.hostname:
             raise ValueError("stream: source_id and hostname name one outlet; a contract leaves them empty")
         return self

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from streamkit.errors import BackendError
+from streamkit.errors import BackendError, StreamkitError
 from streamkit.inference.backend import Array, Backend
 from streamkit.inference.graph import Graph
 from streamkit.inference.table import BACKENDS, open_backend
@@ -114,7 +114,7 @@ def _enter(name: str, graph: Graph, reference: Reference, threads: int) -> Trial
         return Trial(name, why_not)
     try:
         backend, error = open_proven(name, graph, reference, threads)
-    except BackendError as failure:
+    except StreamkitError as failure:
         logger.warning("backend %s is out: %s", name, failure)
         return Trial(name, str(failure), failed=True)
     return Trial(name, error=error, backend=backend)
