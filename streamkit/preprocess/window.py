@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -88,5 +89,7 @@ def event_sample(stamps: Stamps, stamp: float, sfreq: float, *, final: bool) -> 
     `clock.nearest_sample` within `clock.default_max_gap` of `sfreq`, and of several samples with the same
     stamp the first: when it arrives nobody knows yet whether another one follows.
     """
+    if not math.isfinite(stamp):
+        return clock.NO_SAMPLE
     at = clock.nearest_sample(stamps, stamp, within=clock.default_max_gap(sfreq), final=final)
     return at if at is None or at == clock.NO_SAMPLE else int(np.searchsorted(stamps, stamps[at], side="left"))

@@ -207,6 +207,15 @@ def test_an_event_before_the_stream_is_late_and_one_in_a_gap_or_after_the_end_ha
     assert windower.counts == {"decoded": 0, "gap": 0, "late": 1, "no_sample": 2, "incomplete": 0}
 
 
+def test_an_event_without_a_stamp_has_no_sample():
+    config = WindowConfig(mode="event", n_times=1)
+    windower = Windower(TWO, config)
+    windower.push(counting(10))
+    assert windower.push_event(Event("face", float("nan"))) == []
+    assert windower.counts["no_sample"] == 1
+    assert windows_of(counting(10), [Event("face", float("nan"))], 100.0, config) == []
+
+
 def test_a_window_that_reaches_before_the_first_sample_is_late_and_past_the_last_incomplete():
     windower = Windower(TWO, WindowConfig(mode="event", n_times=20, tmin=-0.1))
     windower.push_event(Event("early", 0.05))
