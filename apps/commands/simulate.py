@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from apps.commands.convert import facts, parse_options
-from calibration.datasets.world import simulate, write_world
+from calibration.datasets.oracle import identification_ceiling
+from calibration.datasets.world import World, simulate, write_world
 from calibration.datasets.world_config import load_world, shipped_worlds
 
 EXAMPLE = "Example: streamkit simulate demo recordings/demo --set noise.signal=0.5"
@@ -46,4 +47,12 @@ def command(world: str, out: Path, seed: int | None, changes: tuple[str, ...], o
     if as_json:
         recordings = [facts(r, folder) for r, folder in zip(made.recordings.values(), folders, strict=True)]
         report = {"world": made.config.name, "seed": made.config.seed, "out": str(out), "recordings": recordings}
-        click.echo(json.dumps(report))
+        click.echo(json.dumps({**report, "oracle": ceilings(made)}))
+
+
+def ceilings(world: World) -> dict[str, float]:
+    """Share of presentations an oracle identifies among up to 20 stimuli, by group; empty for a world without spikes."""
+    if "spikes" not in world.config.streams:
+        return {}
+    sizes = {group: len(recording.events()) for group, recording in world.recordings.items()}
+    return {group: identification_ceiling(world, min(20, n), group) for group, n in sizes.items() if n > 1}

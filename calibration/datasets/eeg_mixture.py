@@ -72,7 +72,7 @@ def draw_mixing(eeg: Eeg, population: Population, size: int, rng: np.random.Gene
     """Draw pooling, kernels and maps; scaled so that a mean presentation has `eeg.evoked` microvolts RMS."""
     centres = rng.uniform(0, size, (eeg.sources, 2))
     near = np.exp(-((centres[:, None] - population.centre) ** 2).sum(-1) / (2 * (size / 6) ** 2))
-    pooling = near * rng.choice((0.0, 1.0), near.shape, p=(0.5, 0.5))
+    pooling = near * rng.choice((0.0, 1.0), near.shape, p=(0.8, 0.2))
     pooling /= np.maximum(pooling.sum(axis=1, keepdims=True), 1e-9)
     mixing = Mixing(pooling, draw_kernels(eeg, rng), draw_maps(eeg.sources, rng))
     mean = mixing.evoked(np.ones((1, pooling.shape[1])))
