@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streamkit.errors import ConfigError, require
+from calibration.closed_form import ridge_raw
+from streamkit.errors import ConfigError
 
 Array = NDArray[np.floating]
-PENALTIES = tuple(10.0**k for k in np.arange(-1, 6, 0.5))
 
 
 def cca_classes(X: Array, frequencies: Sequence[float], sfreq: float, harmonics: int = 2) -> NDArray[np.intp]:
@@ -57,12 +57,8 @@ def ridge_images(X: Array, y: Array, unseen: Array) -> Array:
 
     The penalty is picked by leave-one-out error on the training windows.
     """
-    model = require("sklearn.linear_model", "train", "the ridge decoder").RidgeCV
-    flat, other = X.reshape(len(X), -1).astype(np.float64), unseen.reshape(len(unseen), -1).astype(np.float64)
-    mean, std = flat.mean(0), flat.std(0)
-    std[std == 0] = 1.0
-    fitted = model(alphas=PENALTIES).fit((flat - mean) / std, y.reshape(len(y), -1))
-    return fitted.predict((other - mean) / std).reshape(-1, *y.shape[1:])
+    weight, bias = ridge_raw(X.reshape(len(X), -1).astype(np.float64), y.reshape(len(y), -1))
+    return (unseen.reshape(len(unseen), -1) @ weight.T + bias).reshape(-1, *y.shape[1:])
 
 
 def mean_image(y: Array, n: int) -> Array:

@@ -242,7 +242,7 @@ def prepare(recipe: Recipe, recordings: Sequence[Recording], spec: StreamSpec, p
 def cross_validate(
     recipe: Recipe, recordings: Sequence[Recording], spec: StreamSpec, output: OutputSpec, progress: Progress
 ) -> list[Score]:
-    """Score the recipe over all groups: each fold is fitted from nothing, preprocessing included, without its groups."""
+    """Score the recipe over all groups: each fold is fitted from nothing, without its own groups."""
     if recipe.split.cv == "none":
         return []
     groups = np.array([recording.meta.group for recording in recordings])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.floating]
 Weights = tuple[Array, Array]
 BATCH = 512
+PENALTIES = tuple(10.0**k for k in np.arange(-1, 6, 0.5))
 
 
 def fit(module: nn.Module, X: Array, y: NDArray[np.generic], n_outputs: int, settings: TrainSection) -> None:
@@ -112,3 +113,13 @@ def ridge(features: Array, y: Array, alpha: float) -> Weights:
     fitted = model(alpha=alpha).fit(features, y)
     n_outputs = y.shape[1]
     return fitted.coef_.reshape(n_outputs, -1), np.broadcast_to(fitted.intercept_, n_outputs)
+
+
+def ridge_raw(features: Array, y: Array) -> Weights:
+    """Ridge regression for features as they are; the penalty is picked by leave-one-out error on standardised ones."""
+    model = require("sklearn.linear_model", "train", "ridge regression").RidgeCV
+    mean, std = features.mean(0), features.std(0)
+    std = np.where(std > 0, std, 1.0)
+    fitted = model(alphas=PENALTIES).fit((features - mean) / std, y)
+    weight = fitted.coef_.reshape(y.shape[1], -1) / std
+    return weight, fitted.intercept_ - weight @ mean

@@ -15,6 +15,7 @@ from calibration.progress import Progress
 from calibration.recipe import Recipe
 from calibration.split import validation_mask
 from calibration.train import History, predict, train
+from calibration.warm_start import warm_start
 from calibration.windows import Examples
 from streamkit.errors import ConfigError
 from streamkit.inference.runner import activate
@@ -76,6 +77,8 @@ def fit(recipe: Recipe, examples: Examples, output: OutputSpec, sfreq: float, pr
     train_set, validation_set = clean[inside], clean[aside]
     if not len(train_set):
         raise ConfigError(f"split.validation = {recipe.split.validation} leaves no example to train on")
+    if settings.warm_start:
+        warm_start(module, train_set.X, train_set.y)
     history = train(
         module,
         recipe.target.kind,

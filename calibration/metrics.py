@@ -179,8 +179,8 @@ def win_chances(similarity: Array, n_way: int) -> Array:
     Returns
     -------
     ndarray
-        ``(n, m)``; entry ``(i, j)`` is the probability, over draws of ``n_way - 1`` of the other ``m - 1`` images without
-        replacement, that image `j` is the one most similar to reconstruction `i`; ties are broken by lot.
+        ``(n, m)``; entry ``(i, j)`` is the probability, over draws of ``n_way - 1`` of the other ``m - 1`` images
+        without replacement, that image `j` is the one most similar to reconstruction `i`; ties are broken by lot.
     """
     m, drawn = similarity.shape[1], n_way - 1
     below = rankdata(similarity, method="min", axis=1) - 1

@@ -95,7 +95,7 @@ class SplitSection(Section):
     held_out
         Groups (fnmatch patterns) the written bundle never sees; ``"last"`` is the last one; ``[]`` holds out none.
     validation
-        Share of the training examples set aside for early stopping.
+        Set aside for early stopping: a share of the training examples, or groups (fnmatch patterns).
     cv
         Cross-validation of the recipe over all groups, every fold fitted from nothing without its own groups.
     folds
@@ -103,7 +103,7 @@ class SplitSection(Section):
     """
 
     held_out: Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)] = ("last",)
-    validation: float = Field(0.2, ge=0, lt=0.9)
+    validation: Annotated[float, Field(ge=0, lt=0.9)] | tuple[str, ...] = 0.2
     cv: Literal["none", "leave-one-group-out", "k-fold"] = "none"
     folds: int = Field(5, ge=2)
 
@@ -135,6 +135,8 @@ class TrainSection(Section):
         Standard deviation of noise added to the input, in standard deviations of each channel.
     correlation
         Weight of ``1 - r`` beside the mean squared error, for images.
+    warm_start
+        Start an image decoder's read-in from ridge regression (`calibration.warm_start`).
     max_seconds
         Ends the training early, on the best weights; 0 for no limit. The result then depends on the machine's speed.
     seed
@@ -152,6 +154,7 @@ class TrainSection(Section):
     patience: int = Field(10, ge=1)
     noise: float = Field(0.0, ge=0)
     correlation: float = Field(0.5, ge=0)
+    warm_start: bool = False
     max_seconds: float = Field(0.0, ge=0)
     seed: int = Field(0, ge=0)
 

@@ -95,7 +95,8 @@ def save_answers(folder: Path, answers: Answers, output: Any) -> Path:
 def _ended(history: History | None) -> str:
     if history is None:
         return "solved in closed form"
-    return f"{len(history.train)} epochs in {history.seconds:.0f} s, the weights of epoch {history.best + 1} kept: {history.stopped}"
+    kept = f"the weights of epoch {history.best + 1} kept"
+    return f"{len(history.train)} epochs in {history.seconds:.0f} s, {kept}: {history.stopped}"
 
 
 def _page(

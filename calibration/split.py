@@ -50,13 +50,27 @@ def hold_out(groups: Sequence[str], patterns: Sequence[str]) -> tuple[list[str],
     return kept, [group for group in known if group in held]
 
 
-def validation_mask(examples: Examples, share: float, n_times: int, seed: int) -> tuple[Mask, Mask]:
+def validation_mask(examples: Examples, rule: float | Sequence[str], n_times: int, seed: int) -> tuple[Mask, Mask]:
     """Masks of the examples to train on and to stop early by.
 
-    With at least `MIN_GROUPS` groups, whole groups drawn by `seed` are set aside until they hold about `share` of the
-    examples. With fewer, it is the end of each recording; training windows that share samples with it are dropped, and
-    so are those of an image that is also in it.
+    Parameters
+    ----------
+    rule
+        Groups (fnmatch patterns), or a share of the examples. With at least `MIN_GROUPS` groups the share is made of
+        whole groups drawn by `seed`. With fewer, it is the end of each recording; training windows that share
+        samples with it are dropped, and so are those of an image that is also in it.
+    n_times
+        Samples in a window.
+
+    Raises
+    ------
+    ConfigError
+        When a pattern fits no group, or all.
     """
+    if not isinstance(rule, (int, float)):
+        aside = _in_groups(examples.groups, rule)
+        return ~aside, aside
+    share = float(rule)
     if share <= 0:
         return np.ones(len(examples), bool), np.zeros(len(examples), bool)
     names = np.unique(examples.groups)
@@ -67,6 +81,17 @@ def validation_mask(examples: Examples, share: float, n_times: int, seed: int) -
         aside = np.isin(examples.groups, order[:n_aside])
         return ~aside, aside
     return _tail(examples, share, n_times)
+
+
+def _in_groups(groups: NDArray[np.str_], patterns: Sequence[str]) -> Mask:
+    names = np.unique(groups).tolist()
+    chosen = [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    if patterns and (not chosen or len(chosen) == len(names)):
+        raise ConfigError(
+            f"split.validation: {', '.join(patterns)} fits {'all' if chosen else 'none'} of the training groups "
+            f"{', '.join(names)}; name some of them, or give a share such as 0.2"
+        )
+    return np.isin(groups, chosen)
 
 
 def _tail(examples: Examples, share: float, n_times: int) -> tuple[Mask, Mask]:
