@@ -51,7 +51,7 @@ def command(world: str, out: Path, seed: int | None, changes: tuple[str, ...], o
 
 
 def ceilings(world: World) -> dict[str, float]:
-    """Share of presentations an oracle identifies among up to 20 stimuli, by group; empty for a world without spikes."""
+    """Share of presentations an oracle identifies among up to 20 stimuli, by group; empty without spikes."""
     if "spikes" not in world.config.streams:
         return {}
     sizes = {group: len(recording.events()) for group, recording in world.recordings.items()}
