@@ -113,7 +113,8 @@ class RingBuffer:
         wrapped = max(0, at + n_times - self.capacity)
         upper = self.capacity + at
         array[upper : upper + n_times - wrapped] = array[at : at + n_times - wrapped]
-        array[:wrapped] = array[self.capacity : self.capacity + wrapped]
+        if wrapped:
+            array[:wrapped] = array[self.capacity : self.capacity + wrapped]
 
 
 class Cursor:
