@@ -1,6 +1,6 @@
 """Frames per second of the window, drawn offscreen on one core: prints one JSON object.
 
-    QT_QPA_PLATFORM=offscreen python benchmarks/view_fps.py
+QT_QPA_PLATFORM=offscreen python benchmarks/view_fps.py
 """
 
 from __future__ import annotations

@@ -77,7 +77,8 @@ def run(options: ViewOptions) -> list[Path]:
     app = application()
     base = f"view-{uuid.uuid4().hex[:8]}"
     child = replay(options.recording, base) if options.recording else None
-    state = ViewState(discovery=DiscoveryState(stream_query=options.stream, session=options.session))
+    discovery = DiscoveryState(options.stream, options.session, base if child else "")
+    state = ViewState(discovery=discovery)
     window = Window(state, Feed(state), THEMES[options.theme], options.fps)
     window.resize(*options.size)
     window.show()

@@ -11,6 +11,7 @@ from streamkit.errors import BadInput
 
 SANS = ("Inter", "Noto Sans", "Segoe UI", "Cantarell", "Ubuntu", "Helvetica Neue", "DejaVu Sans")
 MONO = ("JetBrains Mono", "Cascadia Mono", "Menlo", "Noto Sans Mono", "DejaVu Sans Mono")
+GENERIC = ("", "Monospace", "Sans", "Sans Serif", "Serif")
 SMALLEST = 11
 
 _chosen: dict[str, str] = {}
@@ -24,10 +25,10 @@ def load_fonts() -> None:
     BadInput
         When there is no font anywhere; says what to install.
     """
-    if not QFontDatabase.families():
+    if not _real(QFontDatabase.families()):
         for file in shipped_fonts():
             QFontDatabase.addApplicationFont(str(file))
-    families = QFontDatabase.families()
+    families = _real(QFontDatabase.families())
     if not families:
         raise BadInput(
             "no font was found to draw text with, neither on this machine nor with matplotlib; install one with "
@@ -35,6 +36,11 @@ def load_fonts() -> None:
         )
     _chosen["sans"] = next((name for name in SANS if name in families), families[0])
     _chosen["mono"] = next((name for name in MONO if name in families), _chosen["sans"])
+
+
+def _real(families: list[str]) -> list[str]:
+    """Fontconfig names its generic families even where no font stands behind them."""
+    return [name for name in families if name not in GENERIC]
 
 
 def shipped_fonts() -> list[Path]:

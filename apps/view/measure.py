@@ -45,8 +45,8 @@ def measure_fps(
     Returns
     -------
     dict
-        ``painted`` (paint events of the signal panel in `frames` frames: all must have led to one), ``fps`` (mean), ``frame_ms`` (p50, p99), ``full_repaint_ms`` (all columns, as after a change of scale), and
-        what was measured.
+        ``painted`` (paint events of the signal panel in `frames` frames: all must have led to one), ``fps`` (mean),
+        ``frame_ms`` (p50, p99), ``full_repaint_ms`` (all columns, as after a change of scale), and what was measured.
     """
     app, sent = application(), 0
     state = ViewState()

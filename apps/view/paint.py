@@ -164,7 +164,7 @@ class Panel(QWidget):
     def draw(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
         """Draw the contents."""
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw frame, title and contents."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)

@@ -175,11 +175,11 @@ class Window(QWidget):
         if ids:
             self.recorder = record(Path(time.strftime("recording-%Y%m%d-%H%M%S")), ids)
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Lay out again."""
         self.lay_out()
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802
+    def closeEvent(self, event: QCloseEvent | None) -> None:
         """Let go of the streams; their sources do not notice."""
         self._timer.stop()
         if self.recorder is not None:

@@ -127,7 +127,9 @@ class FakeSession:
         keep = (t < self.gap[0]) | (t > self.gap[1])
         if len(t):
             phase = np.arange(self.n_chans) * 0.37
-            alpha = 12 * np.sin(2 * np.pi * 10 * t[:, None] + phase) * (1 + np.sin(2 * np.pi * 0.2 * t[:, None] + phase))
+            alpha = (
+                12 * np.sin(2 * np.pi * 10 * t[:, None] + phase) * (1 + np.sin(2 * np.pi * 0.2 * t[:, None] + phase))
+            )
             slow = 14 * np.sin(2 * np.pi * 0.7 * t[:, None] + 2 * phase)
             noise = self.rng.normal(0, 7, (len(t), self.n_chans))
             block = (alpha + slow + noise + 400 * np.cos(phase)).astype(np.float32)
@@ -177,7 +179,12 @@ class FakeSession:
 
     def _health(self, elapsed: float) -> None:
         since, state, message = [row for row in self.states if row[0] <= elapsed][-1]
-        said = {"state": state, "since": self.began + since, "message": message, "counts": {"decoded": self.seq, "late": 0}}
+        said = {
+            "state": state,
+            "since": self.began + since,
+            "message": message,
+            "counts": {"decoded": self.seq, "late": 0},
+        }
         self.outlets["health"].push_sample([json.dumps(said)])
 
     def _picture(self) -> NDArray[np.float32]:

@@ -64,11 +64,11 @@ class Header(Panel):
             self._place()
         self.update()
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Buttons at the right, the stream menu at the left."""
         self._place()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw facts at the left and the state at the right."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(self.theme.panel))

@@ -36,11 +36,11 @@ class HelpOverlay(QWidget):
         self.theme = theme
         self.hide()
 
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Close."""
         self.hide()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the card."""
         painter = QPainter(self)
         veil = QColor(self.theme.window)

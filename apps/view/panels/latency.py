@@ -60,7 +60,11 @@ class LatencyPanel(Panel):
     def _missed(self, theme: Theme) -> list[Part]:
         missed = self.state.health.missed
         colour = theme.warning if missed else theme.text
-        return [(f"{missed}", font(15, bold=True), colour), (" missed", font(13), colour if missed else theme.dim)]
+        gaps = self.state.health.in_gaps
+        return [
+            (f"{missed}", font(15, bold=True), colour),
+            (" missed" + (f", {gaps} skipped in gaps" if gaps else ""), font(13), colour if missed else theme.dim),
+        ]
 
     def _draw_course(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
         painter.fillRect(box, QColor(theme.well))

@@ -39,7 +39,7 @@ class LessonPanel(Panel):
         super().use(theme)
         self._render()
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Keep the text in the middle."""
         self._place()
 
@@ -65,10 +65,10 @@ def as_html(lesson: Lesson, theme: Theme) -> str:
     out += [f'<p style="color:{theme.text}; margin:0 0 5px 12px">{escape(line)}</p>' for line in lesson.listed]
     if lesson.commands:
         out.append(f'<p style="color:{theme.dim}; margin:18px 0 6px 0">What to do</p>')
-    mono = font(13, mono=True).family()
+    mono = f"color:{theme.text}; font-family:'{font(13, mono=True).family()}'; font-size:13px"
     for command, does in lesson.commands:
         out.append(
-            f"<p style=\"margin:0 0 1px 12px; color:{theme.text}; font-family:'{mono}'; font-size:13px\">{escape(command)}</p>"
+            f'<p style="margin:0 0 1px 12px; {mono}">{escape(command)}</p>'
             f'<p style="margin:0 0 9px 12px; color:{theme.dim}; font-size:12px">{escape(does)}</p>'
         )
     return "".join(out)

@@ -54,7 +54,7 @@ class SignalPanel(Panel):
         self._version = -1
         super().use(theme)
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Give the sweep one column per device pixel."""
         ratio, plot = self.devicePixelRatioF(), self.plot
         columns, height = round(plot.width() * ratio), round(plot.height() * ratio)
@@ -96,7 +96,7 @@ class SignalPanel(Panel):
         auto = " auto" if state.auto else ""
         return f"{frozen}{page}   ·   {state.seconds:g} s   ·   {state.scale:g} {state.unit}/div{auto}"
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw only what lies in the part to be repainted."""
         self.paints += 1
         part = self.rect() if event is None else event.rect()

@@ -20,6 +20,11 @@ class Found:
     numeric: bool = True
     created: float = 0.0
 
+    @property
+    def base(self) -> str:
+        """What the source ids of all streams of one replay, or of one session, begin with; may be empty."""
+        return self.source_id.rpartition("/")[0]
+
     def line(self) -> str:
         """One line for a person."""
         rate = f"{self.sfreq:g} Hz" if self.sfreq else "irregular"
@@ -59,6 +64,8 @@ class DiscoveryState:
     ----------
     stream_query
         Which signal stream was asked for; empty means any.
+    base
+        When not empty, only signals whose source ids begin with it are shown.
     session
         Name of the live session that was asked for; empty means any.
     found
@@ -69,6 +76,7 @@ class DiscoveryState:
 
     stream_query: str = ""
     session: str = ""
+    base: str = ""
     found: tuple[Found, ...] = ()
     began: float = 0.0
     chosen: str = ""
@@ -76,19 +84,18 @@ class DiscoveryState:
     roles: dict[str, Found] = field(default_factory=dict)
 
     def update(self, found: Sequence[Found]) -> dict[str, Found]:
-        """Take in the streams in reach; returns the part each of them plays (``markers:NAME`` for markers)."""
+        """Take in the streams in reach; returns the part each of them plays (``markers:ID`` for markers)."""
         self.found = tuple(sorted(found, key=lambda s: (s.name, s.source_id)))
-        session = self._session_streams()
-        roles = dict(session)
-        shown = self._newest([s for s in self.found if s.type == "Image" and s.name.endswith("-shown")])
-        if shown is not None:
-            roles["shown"] = shown
+        roles = self._session_streams()
         signal = self._signal()
         if signal is not None:
             roles["signal"] = signal
-        for stream in self.found:
-            if stream.sfreq == 0 and stream.type == "Markers":
-                roles[f"markers:{stream.name}"] = stream
+        shown = self._beside(signal, roles, [s for s in self.found if s.type == "Image" and s.name.endswith("-shown")])
+        if shown:
+            roles["shown"] = max(shown, key=lambda s: s.created)
+        markers = [s for s in self.found if s.sfreq == 0 and s.type == "Markers"]
+        for stream in self._beside(signal, roles, markers):
+            roles[f"markers:{stream.source_id or stream.name}"] = stream
         self.roles = roles
         return roles
 
@@ -103,7 +110,7 @@ class DiscoveryState:
         return f"{signal}, and {session}"
 
     def _signal(self) -> Found | None:
-        candidates = [s for s in self.signals() if matches(self.stream_query, s)]
+        candidates = [s for s in self.signals() if matches(self.stream_query, s) and self.base in ("", s.base)]
         for wanted in (self.chosen, self.target):
             for stream in candidates:
                 if wanted and wanted in (stream.uid, stream.source_id, stream.name):
@@ -120,11 +127,11 @@ class DiscoveryState:
             for ending, role in SESSION_PARTS.items():
                 name = stream.name.removesuffix(ending)
                 if name != stream.name and self.session in ("", name) and stream.type in OUTPUT_TYPES:
-                    base = stream.source_id.rsplit("/", 1)[0]
-                    parts.setdefault(f"{name}|{base}", {})[role] = stream
-        newest = max(parts.values(), key=lambda streams: max(s.created for s in streams.values()), default={})
-        return newest
+                    parts.setdefault(f"{name}|{stream.base}", {})[role] = stream
+        newest = max(parts.values(), key=lambda streams: max(s.created for s in streams.values()), default=None)
+        return dict(newest or {})
 
-    @staticmethod
-    def _newest(streams: list[Found]) -> Found | None:
-        return max(streams, key=lambda s: s.created, default=None)
+    def _beside(self, signal: Found | None, roles: dict[str, Found], streams: list[Found]) -> list[Found]:
+        """Those that come from the same source as the signal, or from the session; all when none does."""
+        bases = {stream.base for stream in (signal, *roles.values()) if stream is not None and stream.base}
+        return [stream for stream in streams if stream.base in bases] or ([] if self.base else streams)

@@ -1,4 +1,4 @@
-"""When did something last arrive, and is that too long ago?"""
+"""Freshness: when something last arrived, and whether that is too long ago."""
 
 from __future__ import annotations
 

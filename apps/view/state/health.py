@@ -69,6 +69,11 @@ class HealthState:
         """Events or windows that should have been decoded and were not."""
         return sum(self.counts.get(key, 0) for key in MISSED)
 
+    @property
+    def in_gaps(self) -> int:
+        """Windows that were not decoded because samples are missing in them."""
+        return self.counts.get("gap", 0)
+
     def shown_state(self, now: float) -> str:
         """The state to write in the header: a session that fell silent is not live."""
         if not self.state:

@@ -29,13 +29,24 @@ class Shown:
 
 @dataclass(eq=False)
 class Pair:
-    """A seen image and the shown image it answers; `shown` is None while that one has not come."""
+    """A seen image and the shown image it answers; `shown` is None while that one has not come.
+
+    Attributes
+    ----------
+    correlation, others
+        Pixel correlation with its own shown image, and on average with the rivals; NaN when it cannot be told.
+    found
+        True when it is most like its own shown image among all rivals; None when nothing can be told.
+    """
 
     stamp: float
     pixels: Image
     event_stamp: float | None = None
     shown: Shown | None = None
     rivals: tuple[Shown, ...] = ()
+    correlation: float = float("nan")
+    others: float = float("nan")
+    found: bool | None = None
     _unit: NDArray[np.float64] | None = field(default=None, repr=False)
 
     def likeness(self, shown: Shown) -> float:
@@ -45,18 +56,14 @@ class Pair:
             self._unit = unit_vector(pixels)
         return float(self._unit @ shown.unit)
 
-    @property
-    def correlation(self) -> float:
-        """Pixel correlation with its own shown image; NaN when unpaired."""
-        return float("nan") if self.shown is None else self.likeness(self.shown)
-
-    @property
-    def found(self) -> bool | None:
-        """True when the seen image is most like its own shown image among all rivals; None when nothing can be told."""
-        if self.shown is None or not self.rivals:
-            return None
+    def judge(self, shown: Shown, rivals: tuple[Shown, ...]) -> None:
+        """Compare the seen image with the one it answers and with its rivals."""
+        self.shown, self.rivals = shown, rivals
+        self.correlation = self.likeness(shown)
+        against = [self.likeness(rival) for rival in rivals]
+        self.others = _mean(against)
         own = self.correlation
-        return bool(np.isfinite(own) and all(own > self.likeness(rival) for rival in self.rivals))
+        self.found = bool(np.isfinite(own) and all(own > rival for rival in against)) if rivals else None
 
     @property
     def chance(self) -> float:
@@ -182,7 +189,7 @@ class ImagePairState:
     def correlations(self) -> tuple[float, float]:
         """Mean pixel correlation of seen images with their own shown image, and with the others (its chance line)."""
         own = [pair.correlation for pair in self.pairs if pair.found is not None]
-        others = [pair.likeness(rival) for pair in self.pairs if pair.found is not None for rival in pair.rivals]
+        others = [pair.others for pair in self.pairs if pair.found is not None]
         return _mean(own), _mean(others)
 
     def course(self) -> NDArray[np.float64]:
@@ -193,11 +200,12 @@ class ImagePairState:
     def _match(self, pair: Pair) -> None:
         limit = _limit(pair)
         until = [shown for shown in self._shown if shown.stamp <= limit]
-        pair.shown = until[-1] if until else None
-        if pair.shown is not None:
-            distinct = {shown.key: shown for shown in until}
-            distinct.pop(pair.shown.key)
-            pair.rivals = tuple(sorted(distinct.values(), key=lambda s: s.stamp)[-(N_WAY - 1) :])
+        if not until:
+            pair.shown, pair.rivals, pair.found = None, (), None
+            return
+        own = until[-1]
+        distinct = {shown.key: shown for shown in until if shown.key != own.key}
+        pair.judge(own, tuple(sorted(distinct.values(), key=lambda s: s.stamp)[-(N_WAY - 1) :]))
 
 
 def _limit(pair: Pair) -> float:
