@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +103,6 @@ def _timers(
     app: QApplication, window: Window, options: ViewOptions, child: Child | None, pictures: list[Path]
 ) -> list[QTimer]:
     """Everything that happens by the clock: pictures, the end, and a look at the child."""
-    began = time.monotonic()
     timers = []
 
     def every(seconds: float, action: object, once: bool = False) -> None:
@@ -121,7 +119,7 @@ def _timers(
 
     def next_picture() -> None:
         folder = options.screenshots or Path()
-        pictures.append(window.snapshot(folder / f"view-{time.monotonic() - began:06.1f}s.png"))
+        pictures.append(window.snapshot(folder / f"view-{len(pictures) + 1:03d}.png"))
 
     if options.screenshot is not None:
         every(options.after, one_picture, once=True)

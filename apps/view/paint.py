@@ -46,12 +46,18 @@ def width_of(text: str, face: QFont) -> float:
 
 
 def draw_text(
-    painter: QPainter, box: QRectF, text: str, face: QFont, colour: str, align: Qt.AlignmentFlag = LEFT
+    painter: QPainter,
+    box: QRectF,
+    text: str,
+    face: QFont,
+    colour: str,
+    align: Qt.AlignmentFlag = LEFT,
+    cut: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
 ) -> None:
-    """One line of text, cut with an ellipsis where the box ends."""
+    """One line of text; an ellipsis stands for what does not fit the box."""
     painter.setFont(face)
     painter.setPen(QColor(colour))
-    painter.drawText(box, align, QFontMetricsF(face).elidedText(text, Qt.TextElideMode.ElideRight, box.width() + 0.5))
+    painter.drawText(box, align, QFontMetricsF(face).elidedText(text, cut, box.width() + 0.5))
 
 
 def draw_run(painter: QPainter, x: float, box: QRectF, parts: list[tuple[str, QFont, str]], gap: float = 0.0) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PyQt6.QtCore import QPointF, QRect, QRectF, Qt
 from PyQt6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
 from PyQt6.QtWidgets import QWidget
@@ -12,9 +14,10 @@ from apps.view.state.signal import SignalState
 from apps.view.sweep_image import SweepImage
 from apps.view.theme import Theme, mix
 
-GUTTER = 64
+GUTTER_MIN, GUTTER_MAX = 48.0, 120.0
 STRIP = 46
 LABEL_ROW = 15
+IMAGE_ENDING = re.compile(r"\.(png|jpe?g|bmp|gif|tiff?|webp)$", re.IGNORECASE)
 CLOSEST = 9.0
 """Triangles nearer than this (px) to the next one are left out."""
 LANE_MIN = 14.0
@@ -40,13 +43,14 @@ class SignalPanel(Panel):
         self._picture = QImage()
         self._version = -1
         self._events: list[tuple[int, str, int]] = []
+        self._gutter = 64
         self.paints = 0
 
     @property
     def plot(self) -> QRect:
         """Where the traces are, in logical pixels."""
-        width = max(8, self.width() - 2 * MARGIN - GUTTER - 8)
-        return QRect(MARGIN + GUTTER, HEAD, width, max(8, self.height() - HEAD - STRIP - 10))
+        width = max(8, self.width() - 2 * MARGIN - self._gutter - 8)
+        return QRect(MARGIN + self._gutter, HEAD, width, max(8, self.height() - HEAD - STRIP - 10))
 
     def use(self, theme: Theme) -> None:
         """Change colours."""
@@ -69,6 +73,7 @@ class SignalPanel(Panel):
     def tick(self) -> None:
         """Paint what is new into the picture and ask Qt to show just that."""
         if self._version != self.state.version:
+            self._fit_gutter()
             self._version = self.state.version
             self._image.paint_all(self.state)
             self._events = self.state.visible_events()
@@ -108,6 +113,15 @@ class SignalPanel(Panel):
             self._draw_labels(painter)
         self._draw_plot(painter, part.intersected(self.plot))
         painter.end()
+
+    def _fit_gutter(self) -> None:
+        """Room for the longest channel name."""
+        names = self.state.spec.ch_names if self.state.spec else ()
+        widest = max((width_of(name, font(11)) for name in names), default=0.0)
+        gutter = round(min(GUTTER_MAX, max(GUTTER_MIN, widest + 14)))
+        if gutter != self._gutter:
+            self._gutter = gutter
+            self.resizeEvent(None)
 
     def _update_columns(self, columns: object) -> None:
         found = list(columns)  # type: ignore[call-overload]
@@ -155,7 +169,7 @@ class SignalPanel(Panel):
         every = max(1, int(-(-LANE_MIN // lane)))
         colour = self.theme.dim
         for row in range(0, channels.stop - channels.start, every):
-            box = QRectF(MARGIN, plot.top() + (row + 0.5) * lane - 8, GUTTER - 10, 16)
+            box = QRectF(MARGIN, plot.top() + (row + 0.5) * lane - 8, self._gutter - 10, 16)
             draw_text(painter, box, spec.ch_names[channels.start + row], font(11), colour, RIGHT)
 
     def _draw_scale_bar(self, painter: QPainter) -> None:
@@ -174,14 +188,15 @@ class SignalPanel(Panel):
         events = sorted(self._events)
         ends = {0: plot.right() + 12.0, 1: plot.right() + 12.0}
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for column, label, number in reversed(events):
+        for column, said, number in reversed(events):
+            label = IMAGE_ENDING.sub("", said)
             x = plot.left() + column / ratio + 0.5
             row = number % 2
             if min(ends.values()) - x >= CLOSEST:
                 self._draw_triangle(painter, x, plot.bottom() + 4)
             box = QRectF(x - 4, plot.bottom() + 12 + row * LABEL_ROW, min(ends[row] - x - 4, 160), LABEL_ROW)
             if box.width() >= min(64.0, width_of(label, face)):
-                draw_text(painter, box, label, face, self.theme.dim)
+                draw_text(painter, box, label, face, self.theme.dim, cut=Qt.TextElideMode.ElideMiddle)
             ends[row] = x
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 

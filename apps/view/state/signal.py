@@ -219,10 +219,9 @@ class SignalState:
             return
         self.offset = _median(recent)
         if self.auto:
-            spread = np.abs(recent - self.offset)
-            finite = spread[np.isfinite(spread)]
-            typical = float(np.quantile(finite, 0.95)) if len(finite) else 1.0
-            self.scale = nice(typical / 0.6)
+            # The upper quartile over channels: one loose electrode does not flatten all others.
+            spread = np.nan_to_num(np.abs(recent - self.offset))
+            self.scale = nice(float(np.quantile(np.quantile(spread, 0.95, axis=0), 0.75)) / 0.6)
 
 
 def _median(rows: NDArray[np.float32]) -> NDArray[np.float32]:
