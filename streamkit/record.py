@@ -141,12 +141,16 @@ class Recorder:
             thread.join()
         for source in self.sources:
             source.inlet.close_stream()
+        if self._writer is None or (self._writer.closed and self._error is None):
+            return
+        try:
+            self._writer.close()
+        except RecordingError as unfinished:
+            self._error = self._error or unfinished
         error, self._error = self._error, None
         if error is not None:
             raise error
-        if self._writer is not None and not self._writer.closed:
-            self._writer.close()
-            write_sidecar(self._sidecar(self._writer), self.out)
+        write_sidecar(self._sidecar(self._writer), self.out)
 
     def run(self, duration: float | None = None) -> None:
         """Record for `duration` seconds, or until `halt` is called or every stream is lost for good."""

@@ -59,6 +59,8 @@ class Replay:
         Longest time, in seconds, that one push of samples spans.
     linger
         Seconds to stay in reach after the last sample, so that everybody gets it.
+    go
+        Begin only once this is set: for whoever knows better than a count of readers that all are ready.
 
     Attributes
     ----------
@@ -91,11 +93,13 @@ class Replay:
         wait_for_consumers: float | None = None,
         chunk: float = 0.01,
         linger: float = 2.0,
+        go: threading.Event | None = None,
     ) -> None:
         self.speed = positive("speed", speed)
         self.loop = loop
         self.wait_for_consumers = wait_for_consumers
         self.linger = linger
+        self.go = go
         self.shift = math.nan
         self.opened = threading.Event()
         self._stop = threading.Event()
@@ -117,6 +121,10 @@ class Replay:
         self.opened.set()
         try:
             self._await_consumers(outlets)
+            while self.go is not None and not self._stop.is_set() and not self.go.wait(WAIT_S):
+                pass
+            if self._stop.is_set():
+                return
             self.shift = pylsl.local_clock() + LEAD_S - self._schedule.begin / self.speed
             for turn in itertools.count():
                 if not self._play(outlets, self.shift + turn * self.period) or not self.loop:

@@ -7,6 +7,7 @@ Every sample carries its own stamp.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import struct
@@ -131,7 +132,7 @@ class XdfWriter:
         """Append a mark that a reader of a damaged file can find, and hand everything to the disk."""
         with self._lock:
             self._write(chunk_bytes(BOUNDARY, BOUNDARY_MARK))
-        os.fsync(self._file.fileno())
+            os.fsync(self._file.fileno())
 
     @property
     def closed(self) -> bool:
@@ -158,11 +159,17 @@ class XdfWriter:
         self.close()
 
     def _write(self, content: bytes) -> None:
+        """Append whole chunks; what the disk takes only in part is taken back, and the file closed."""
+        if self._file.closed:
+            raise RecordingError(f"{self.path} is closed and takes no more samples")
+        size = self._file.tell()
         try:
             view = memoryview(content)
             while view:
                 view = view[self._file.write(view) :]
         except OSError as error:
+            with self._file, contextlib.suppress(OSError):
+                self._file.truncate(size)
             raise RecordingError(
                 f"cannot write {self.path}: {error.strerror}. What was written before is kept."
             ) from error

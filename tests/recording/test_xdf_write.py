@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,28 @@ def test_samples_that_do_not_fit_are_refused(channel_format: str, data: Any, mes
         with pytest.raises(RecordingError, match=message):
             writer.samples(stream, data, [1, 2, 3])
     assert len(read_back(tmp_path / "x.xdf")[0]["time_stamps"]) == 0
+
+
+def test_a_full_disk_leaves_a_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.xdf"
+    writer = XdfWriter(path)
+    stream = writer.add_stream(spec("float32"))
+    writer.samples(stream, np.ones((10, 2)), np.arange(10))
+    size = path.stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, before[1]))
+    try:
+        with pytest.raises(
+            RecordingError, match=r"cannot write .*x\.xdf: File too large\. What was written before is kept"
+        ):
+            writer.samples(stream, np.ones((10, 2)), np.arange(10))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.stat().st_size == size
+    assert len(read_back(path)[0]["time_stamps"]) == 10
+    with pytest.raises(RecordingError, match="is closed and takes no more samples"):
+        writer.samples(stream, np.ones((10, 2)), np.arange(10))
+    writer.close()
 
 
 @pytest.mark.parametrize("value", [0, 255, 256, 2**32 - 1, 2**32])

@@ -1,0 +1,225 @@
+"""A replayed recording arrives whole, unchanged and on time."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from apps.commands.replay import command
+from streamkit.errors import ConfigError, RecordingError, StreamNotFound
+from streamkit.recording import Recording, Signal, write_recording
+from streamkit.replay import Replay
+from streamkit.types import StreamSpec
+from tests.recording.lsl_capture import RESOLVE_S, Listener, captured, running, short_recording
+
+pytestmark = pytest.mark.lsl
+
+COUNTS = {"short-shown": 2, "words": 3, "codes": 2, "eeg": 500, "acc": 104, "slow": 5}
+"""What a capture of all but the images may wait for; who comes late to the images misses some."""
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return short_recording()
+
+
+@pytest.fixture(scope="module")
+def capture(recording: Recording) -> tuple[Replay, dict[str, Listener]]:
+    """All streams of the recording, heard by plain pylsl."""
+    replay = Replay(recording, wait_for_consumers=RESOLVE_S, linger=1.0)
+    return replay, captured(replay, COUNTS)
+
+
+def test_source_ids_name_the_streams(recording: Recording) -> None:
+    assert Replay(recording, base="me").source_ids == {name: f"me/{name}" for name in COUNTS}
+    first, second = (Replay(recording).source_ids["eeg"] for _ in range(2))
+    assert first.startswith("replay-")
+    assert first != second
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_signals_arrive_sample_for_sample_with_the_stamps_of_the_schedule(
+    index: int, recording: Recording, capture: tuple[Replay, dict[str, Listener]]
+) -> None:
+    replay, heard = capture
+    signal = recording.signals[index]
+    got = heard[signal.spec.name]
+    assert np.array_equal(np.array(got.values, signal.data.dtype), signal.data)
+    assert np.array_equal(got.stamps, signal.stamps + replay.shift)
+    assert got.info.channel_format() == {"eeg": 1, "acc": 5, "slow": 2}[signal.spec.name]
+
+
+def test_markers_arrive_as_text_and_as_numbers(
+    recording: Recording, capture: tuple[Replay, dict[str, Listener]]
+) -> None:
+    replay, heard = capture
+    assert heard["words"].values == [["face"], ["höuse"], ["face"]]
+    assert heard["codes"].values == [[1], [22]]
+    for markers in recording.markers:
+        assert np.array_equal(heard[markers.spec.name].stamps, markers.stamps + replay.shift)
+
+
+def test_shown_images_arrive_with_the_stamps_of_their_markers(
+    recording: Recording, capture: tuple[Replay, dict[str, Listener]]
+) -> None:
+    replay, heard = capture
+    shown = heard["short-shown"]
+    image = recording.stimulus_arrays["face"]
+    assert np.array_equal(np.array(shown.values, np.float32), [image.ravel()] * 2)
+    assert np.array_equal(shown.stamps, recording.markers[0].stamps[[0, 2]] + replay.shift)
+    facts = {
+        "shape": "1,3,4",
+        "layout": "CHW",
+        "role": "shown",
+        "simulated": "true",
+        "recording": "short",
+        "speed": "1.0",
+    }
+    assert shown.keys() == facts
+    assert shown.info.type() == "Image"
+
+
+def test_nothing_arrives_before_its_time_and_the_typical_delay_is_short(
+    capture: tuple[Replay, dict[str, Listener]],
+) -> None:
+    for name, got in capture[1].items():
+        delay = np.array(got.arrivals) - np.array(got.stamps)
+        assert delay.min() >= 0, name
+    markers = np.array(capture[1]["words"].arrivals) - np.array(capture[1]["words"].stamps)
+    eeg = np.array(capture[1]["eeg"].arrivals) - np.array(capture[1]["eeg"].stamps)
+    assert np.median(markers) < 0.02
+    assert np.median(eeg) < 0.02 + 0.01
+
+
+def test_the_description_has_labels_and_units(capture: tuple[Replay, dict[str, Listener]]) -> None:
+    info = capture[1]["eeg"].info
+    assert info.get_channel_labels() == ["C3", "C4", "count"]
+    assert info.get_channel_units() == ["microvolts"] * 3
+    assert (info.type(), info.nominal_srate()) == ("EEG", 250.0)
+
+
+def test_a_part_at_four_times_the_speed(recording: Recording) -> None:
+    replay = Replay(recording, speed=4, start=0.5, stop=1.5, wait_for_consumers=RESOLVE_S, linger=0.5)
+    begin = recording.span[0]
+    eeg = recording.signals[0]
+    stamps = np.maximum.accumulate(eeg.stamps)
+    kept = (stamps >= begin + 0.5) & (stamps < begin + 1.5)
+    got = captured(replay, {"eeg": int(kept.sum()), "words": 1, "codes": 2, "acc": 52, "slow": 1})["eeg"]
+    assert np.array_equal(np.array(got.values, np.float32), eeg.data[kept])
+    assert np.array_equal(got.stamps, eeg.stamps[kept] / 4 + replay.shift)
+    assert got.info.nominal_srate() == 250
+    assert got.keys()["speed"] == "4.0"
+    assert np.isclose(got.stamps[-1] - got.stamps[0], 0.25, atol=0.01)
+
+
+def test_a_loop_goes_on_without_a_jump() -> None:
+    data = np.arange(25, dtype=np.float64)[:, None]
+    spec = StreamSpec(name="tick", type="EEG", ch_names=("n",), sfreq=100)
+    replay = Replay(Recording((Signal(spec, data, 3 + np.arange(25) / 100),)), loop=True, wait_for_consumers=RESOLVE_S)
+    got = captured(replay, {"tick": 60})["tick"]
+    assert [row[0] for row in got.values[:60]] == [n % 25 for n in range(60)]
+    assert np.allclose(np.diff(got.stamps), 0.01, atol=1e-9)
+    assert np.isclose(replay.period, 0.25)
+
+
+def test_stop_ends_it_from_another_thread(recording: Recording) -> None:
+    replay = Replay(recording, loop=True, linger=60)
+    with running(replay) as thread:
+        replay.stop()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_stop_ends_the_wait_for_readers(recording: Recording) -> None:
+    replay = Replay(recording, wait_for_consumers=600)
+    with running(replay) as thread:
+        replay.stop()
+        thread.join(5)
+        assert not thread.is_alive()
+    assert np.isnan(replay.shift)
+
+
+def test_a_stream_nobody_reads_is_named(recording: Recording) -> None:
+    replay = Replay(recording, base="lonely", wait_for_consumers=0.0)
+    with pytest.raises(
+        StreamNotFound, match=r"nobody subscribed to the replayed stream 'words' \(source_id lonely/words\)"
+    ):
+        replay.run()
+
+
+@pytest.mark.parametrize("options", [{"speed": 0}, {"speed": -1}, {"speed": float("nan")}, {"chunk": 0}])
+def test_impossible_options_are_refused(options: dict[str, float], recording: Recording) -> None:
+    with pytest.raises(ConfigError, match=rf"{next(iter(options))} is .*, expected a positive number"):
+        Replay(recording, **options)
+
+
+def test_an_empty_part_and_an_empty_recording_are_refused(recording: Recording) -> None:
+    with pytest.raises(ConfigError, match="nothing lies between 60 s and the end"):
+        Replay(recording, start=60)
+    with pytest.raises(RecordingError, match="every stream is empty"):
+        Replay(replace(recording, signals=(), markers=()))
+
+
+def test_image_files_share_one_shape_and_streams_of_one_name_get_distinct_ids(tmp_path: Path) -> None:
+    source = short_recording()
+    for name, size in (("a.png", (300, 150)), ("b.png", (20, 20))):
+        Image.new("RGB", size, (255, 0, 0)).save(tmp_path / name)
+    twins = (source.signals[0], source.signals[0])
+    files = {"face": tmp_path / "a.png", "höuse": tmp_path / "b.png"}
+    replay = Replay(replace(source, signals=twins, stimulus_arrays={}, stimuli=files), base="b", linger=1.0)
+    assert list(replay.source_ids.values()) == ["b/short-shown", "b/words", "b/codes", "b/eeg", "b/eeg-2"]
+
+
+def test_mne_lsl_reads_a_replayed_stream(recording: Recording, unique_id: str) -> None:
+    from mne_lsl.stream import StreamLSL
+
+    replay = Replay(recording, base=unique_id, wait_for_consumers=RESOLVE_S, loop=True)
+    with running(replay):
+        others = [Listener(replay.source_ids[name], 1) for name in ("words", "codes", "acc", "slow")]
+        for listener in others:
+            listener.start()
+        stream = StreamLSL(1.0, name="eeg", source_id=replay.source_ids["eeg"])
+        stream.connect(acquisition_delay=0.05, timeout=RESOLVE_S)
+        others[0].done.wait(RESOLVE_S)
+        data, stamps = stream.get_data()
+        assert stream.ch_names == ["C3", "C4", "count"]
+        assert int(stream.get_channel_units()[0][1]) == -6
+        assert stream.info["sfreq"] == 250
+        stream.disconnect()
+        for listener in others:
+            listener.stop()
+    known = stamps > 0
+    assert known.sum() > 20
+    numbers = data[2, known].astype(int) % 500
+    assert np.array_equal(np.diff(numbers) % 500, np.ones(len(numbers) - 1))
+    assert np.array_equal(data[:, known].T.astype(np.float32), recording.signals[0].data[numbers])
+
+
+def test_the_command_says_what_it_publishes_and_where(recording: Recording, tmp_path: Path, unique_id: str) -> None:
+    path = write_recording(recording, tmp_path / "short")
+    heard: list[Listener] = []
+
+    def listen() -> None:
+        for name in ("eeg", "acc", "slow", "words", "codes"):
+            heard.append(Listener(f"{unique_id}/{name}", 1))
+            heard[-1].start()
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    args = [str(path), "--base", unique_id, "--speed", "2", "--from", "0.2", "--to", "1.8", "--wait", str(RESOLVE_S)]
+    result = CliRunner().invoke(command, args, catch_exceptions=False)
+    thread.join()
+    for listener in heard:
+        listener.stop()
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "publishing short (simulated):" in result.stderr
+    assert f"name=eeg  source_id={unique_id}/eeg  3 ch, 250 Hz" in result.stderr
+    assert f"name=words  source_id={unique_id}/words  3 markers" in result.stderr
+    assert all(listener.done.is_set() for listener in heard)
