@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -75,21 +76,24 @@ class Rehearsal:
 
 
 def _play(recording: Path, cast: Cast, speed: float, pipe: Connection) -> None:
-    """Child process: replay, then report the shift."""
+    """Child process: replay once the parent says so, then report the shift."""
     try:
-        replay = Replay(
-            read_recording(recording), base=cast.replay, speed=speed, wait_for_consumers=START_S, linger=3.0
-        )
+        go = threading.Event()
+        replay = Replay(read_recording(recording), base=cast.replay, speed=speed, linger=3.0, go=go)
+        threading.Thread(target=_set_on_message, args=(pipe, go), daemon=True).start()
         replay.run()
         pipe.send({"shift": replay.shift})
     except Exception as error:  # the parent re-raises it
         pipe.send({"error": f"{error}", "kind": type(error).__name__})
 
 
-def _decode(
-    bundle: Path, cast: Cast, signal: str, markers: str | None, backend: str, duration: float | None, pipe: Connection
-) -> None:
-    """Child process: a live session until the parent says stop."""
+def _set_on_message(pipe: Connection, event: threading.Event) -> None:
+    pipe.recv()
+    event.set()
+
+
+def _decode(bundle: Path, cast: Cast, signal: str, markers: str | None, backend: str, pipe: Connection) -> None:
+    """Child process: a live session until the parent says stop; says when it listens."""
     try:
         session = Session(
             load_bundle(bundle),
@@ -102,7 +106,10 @@ def _decode(
             resolve_timeout=START_S,
         )
         session.start()
-        while not pipe.poll(0.2) and session.error is None and session.state != "failed":
+        while session.state != "live" and not session.join(0.02):
+            pass
+        pipe.send({"state": "live"})
+        while not pipe.poll() and not session.join(0.2):
             pass
         session.stop(drain=True)
         session.join()
@@ -183,21 +190,19 @@ def rehearse(
     cast = cast or Cast()
     bundle, recording = load_bundle(bundle_path), read_recording(played or recording_path)
     signal, _ = contract_signal(bundle, recording)
-    markers = [m.spec.name for m in recording.markers]
-    marker_query = f"source_id={cast.replay}/{markers[0]}" if len(markers) == 1 else None
     context = get_context("spawn")
     stage, stage_end = context.Pipe()
     booth, booth_end = context.Pipe()
     player = context.Process(target=_play, args=(played or recording_path, cast, speed, stage_end), daemon=True)
-    signal_id = f"{cast.replay}/{signal.spec.name}"
-    decoder = context.Process(
-        target=_decode, args=(bundle_path, cast, signal_id, marker_query, backend, None, booth_end), daemon=True
-    )
+    queries = (f"{cast.replay}/{signal.spec.name}", f"source_id={cast.replay}/*" if recording.markers else None)
+    decoder = context.Process(target=_decode, args=(bundle_path, cast, *queries, backend, booth_end), daemon=True)
     for process, child_end in ((player, stage_end), (decoder, booth_end)):
         process.start()
         child_end.close()
     try:
         client = Client(cast, lambda: _fail_early(stage, booth))
+        _result(booth, "live session")
+        stage.send("go")
         _watch(client, stage, booth, on_tick)
         shift = _result(stage, "replay")["shift"]
         booth.send("stop")

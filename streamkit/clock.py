@@ -45,6 +45,9 @@ def gaps(stamps: Stamps, previous: float, max_gap: float) -> Mask:
 def nearest_sample(stamps: Stamps, stamp: float, *, within: float = np.inf, final: bool = False) -> int | None:
     """Position in `stamps` of the sample an event at `stamp` belongs to: the nearest, a tie to the later.
 
+    Of several samples with the same stamp it is the first: when that one arrives nobody knows yet whether another
+    follows.
+
     Parameters
     ----------
     stamps
@@ -69,4 +72,6 @@ def nearest_sample(stamps: Stamps, stamp: float, *, within: float = np.inf, fina
     after_distance = stamps[after] - stamp if after < len(stamps) else np.inf
     if min(before_distance, after_distance) > within:
         return NO_SAMPLE
-    return after if after_distance <= before_distance + TIE_S else after - 1
+    if after_distance <= before_distance + TIE_S:
+        return after
+    return int(np.searchsorted(stamps, stamps[after - 1], side="left"))

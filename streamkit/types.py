@@ -93,7 +93,7 @@ class Chunk:
     arrival: float = float("nan")
 
     def __len__(self) -> int:
-        return self.data.shape[0]
+        return len(self.data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,7 +263,7 @@ def _candidates(offline: Answer, live: Answer, j: int) -> list[int]:
     """Offline predictions that answer the same event or hop as live prediction `j`."""
     event = live.events[j]
     if event is None:
-        return [i for i in np.flatnonzero(offline.last == live.last[j]) if offline.events[i] is None]
+        return [int(i) for i in np.flatnonzero(offline.last == live.last[j]) if offline.events[i] is None]
     near = [
         (abs(other.stamp - event.stamp), i)
         for i, other in enumerate(offline.events)

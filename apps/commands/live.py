@@ -39,6 +39,8 @@ WINDOWS = {
 @click.option(
     "--timeout", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Seconds to look for the streams."
 )
+@click.option("--uid", help="Source ids are NAME-UID/….  [default: a random number]")
+@click.option("--wait-for-clients", is_flag=True, help="Begin once somebody reads the predictions.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     bundle: Path,
@@ -52,6 +54,8 @@ def command(
     out: Path | None,
     duration: float | None,
     timeout: float,
+    uid: str | None,
+    wait_for_clients: bool,
     as_json: bool,
 ) -> None:
     """Decode a live stream with BUNDLE and publish what it says on LSL. Ctrl-C stops and sums up."""
@@ -69,7 +73,8 @@ def command(
         name=name,
         threads=threads,
         stimuli=stimuli,
-        wait_for_clients=out is not None,  # so that the recorder misses nothing
+        wait_for_clients=wait_for_clients or out is not None,  # so that the recorder misses nothing
+        uid=uid,
         resolve_timeout=timeout,
     )
     companions: list[subprocess.Popen[bytes]] = []

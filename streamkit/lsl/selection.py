@@ -93,7 +93,7 @@ def pick_markers(query: str | None, signal: StreamSpec, timeout: float) -> list[
         The stream the markers go with.
     """
     if query is not None:
-        return find(query, timeout=timeout)
+        return [i for i in find(query, timeout=timeout) if i.channel_count() == 1 and i.nominal_srate() == 0]
     found = find(f"hostname={signal.hostname}", timeout=timeout, kind="markers")
     base, slash, _ = signal.source_id.rpartition("/")
     related = [info for info in found if slash and info.source_id().rpartition("/")[0] == base]

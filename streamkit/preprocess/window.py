@@ -6,7 +6,6 @@ import math
 from fnmatch import fnmatchcase
 from typing import Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from streamkit import clock
@@ -86,10 +85,8 @@ def check_rate(sfreq: float, config: WindowConfig) -> None:
 def event_sample(stamps: Stamps, stamp: float, sfreq: float, *, final: bool) -> int | None:
     """Position in `stamps` of the sample an event at `stamp` belongs to, or None, or `clock.NO_SAMPLE`.
 
-    `clock.nearest_sample` within `clock.default_max_gap` of `sfreq`, and of several samples with the same
-    stamp the first: when it arrives nobody knows yet whether another one follows.
+    `clock.nearest_sample` within `clock.default_max_gap` of `sfreq`.
     """
     if not math.isfinite(stamp):
         return clock.NO_SAMPLE
-    at = clock.nearest_sample(stamps, stamp, within=clock.default_max_gap(sfreq), final=final)
-    return at if at is None or at == clock.NO_SAMPLE else int(np.searchsorted(stamps, stamps[at], side="left"))
+    return clock.nearest_sample(stamps, stamp, within=clock.default_max_gap(sfreq), final=final)
