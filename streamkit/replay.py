@@ -24,6 +24,7 @@ from streamkit.lsl.outlet import ImageOutlet, MarkerOutlet, Outlet, SignalOutlet
 from streamkit.recording import Markers, Recording, Signal
 from streamkit.recording.clip import clip
 from streamkit.recording.images import Image, Pixels, as_float, load_stimuli
+from streamkit.recording.native import marker_numbers
 from streamkit.recording.schedule import Lane, Schedule, typical_step
 from streamkit.recording.xdf_xml import ELEMENT, clean, distinct
 from streamkit.types import ChannelFormat, Stamps
@@ -232,8 +233,10 @@ def signal_track(signal: Signal, name: str, base: str, keys: Mapping[str, Any]) 
 
 
 def marker_track(markers: Markers, name: str, base: str, keys: Mapping[str, Any]) -> Track:
-    """A marker stream, strings or numbers as its description says."""
+    """A marker stream, strings or numbers as its description says; labels that do not fit are refused here."""
     spec = markers.spec
+    if spec.channel_format != "string":
+        marker_numbers(markers)
     facts = plain(spec.description) | dict(keys)
     outlet = partial(MarkerOutlet, name, f"{base}/{name}", spec.channel_format, facts, type=spec.type or "Markers")
     return Track(name, f"{base}/{name}", markers.labels, Lane(markers.stamps), outlet, push_each)

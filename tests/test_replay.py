@@ -166,6 +166,12 @@ def test_an_empty_part_and_an_empty_recording_are_refused(recording: Recording) 
         Replay(replace(recording, signals=(), markers=()))
 
 
+def test_labels_that_are_no_numbers_are_refused_before_anything_goes_out(recording: Recording) -> None:
+    words, codes = recording.markers
+    with pytest.raises(RecordingError, match="'codes' is declared int32, but holds a label that is no number"):
+        Replay(replace(recording, markers=(replace(words, spec=codes.spec),)))
+
+
 def test_image_files_share_one_shape_and_streams_of_one_name_get_distinct_ids(tmp_path: Path) -> None:
     source = short_recording()
     for name, size in (("a.png", (300, 150)), ("b.png", (20, 20))):
