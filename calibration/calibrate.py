@@ -20,6 +20,7 @@ from calibration.fit import Fitted, fit
 from calibration.metrics import Draws, Score
 from calibration.progress import Progress
 from calibration.recipe import Recipe
+from calibration.report import write_report
 from calibration.split import folds, hold_out
 from calibration.windows import (
     Examples,
@@ -30,7 +31,7 @@ from calibration.windows import (
     window_config,
 )
 from streamkit.bundle import Contract, ModelBundle, Provenance, write_bundle
-from streamkit.errors import ConfigError
+from streamkit.errors import BundleError, ConfigError
 from streamkit.inference import RunnerConfig
 from streamkit.preprocess import PreprocessConfig, Preprocessor, fit_preprocess
 from streamkit.recording import Recording, write_recording
@@ -117,12 +118,15 @@ def calibrate(
     """
     begin = time.monotonic()
     progress = progress or Progress()
+    check_free(Path(out) / "bundle.json", "--out", overwrite)
     if seed is not None:
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
     recordings = read_recordings(recipe, data_path, progress)
     kept, held = hold_out([r.meta.group for r in recordings], recipe.split.held_out)
     training = [r for r in recordings if r.meta.group in kept]
     unseen = [r for r in recordings if r.meta.group in held]
+    for recording in unseen if held_out_dir is not None else ():
+        check_free(Path(held_out_dir) / recording.meta.name, "--held-out", overwrite)
     spec = contract_stream(recordings, recipe)
     output = output_of(recordings[0], recipe)
 
@@ -161,8 +165,6 @@ def calibrate(
     )
     progress.advance()
 
-    from calibration.report import write_report
-
     report = write_report(
         bundle.path / "report",
         bundle=bundle,
@@ -180,6 +182,12 @@ def calibrate(
     return CalibrationResult(
         bundle, tuple(scores), tuple(cross_validation), parity, tuple(kept), tuple(held), written, report, seconds
     )
+
+
+def check_free(path: Path, option: str, overwrite: bool) -> None:
+    """Refuse a place that is taken before hours are spent on what should go there."""
+    if path.exists() and not overwrite:
+        raise BundleError(f"{path} is there already: choose another {option}, or allow overwriting with --overwrite")
 
 
 def read_recordings(recipe: Recipe, data_path: str | Path | None, progress: Progress) -> list[Recording]:

@@ -112,7 +112,7 @@ def ridge(features: Array, y: Array, alpha: float) -> Weights:
     model = require("sklearn.linear_model", "train", "ridge regression").Ridge
     fitted = model(alpha=alpha).fit(features, y)
     n_outputs = y.shape[1]
-    return fitted.coef_.reshape(n_outputs, -1), np.broadcast_to(fitted.intercept_, n_outputs)
+    return fitted.coef_.reshape(n_outputs, -1), np.full(n_outputs, fitted.intercept_)
 
 
 def ridge_raw(features: Array, y: Array) -> Weights:

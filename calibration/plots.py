@@ -108,7 +108,7 @@ def images_figure(answers: Answers, seed: int = 0) -> Figure:
     n = min(N_IMAGES, len(answers))
     drawn_at_random = np.sort(np.random.default_rng(seed).choice(len(answers), n, replace=False))
     blocks = (("drawn at random", drawn_at_random), ("the best", np.argsort(-own)[:n]))
-    drawn = figure(0.85 * n + 0.8, 5.2)
+    drawn = figure(0.85 * n + 0.8, 4.4)
     panels = drawn.subplots(4, n, squeeze=False)
     for block, (title, chosen) in enumerate(blocks):
         for col, item in enumerate(chosen):
@@ -158,8 +158,10 @@ def class_means_figure(
             axes.fill_between(times, low, high, color=line.get_color(), alpha=0.2, lw=0)
         axes.set_title(ch_names[channel], fontsize=9)
         _bare(axes)
+    for spare in panels[len(chosen) :]:
+        spare.set_axis_off()
     panels[0].legend(frameon=False, fontsize=8)
-    panels[0].set_xlabel("time after the event (s)")
+    drawn.supxlabel("time after the event (s)", fontsize=9)
     return drawn
 
 

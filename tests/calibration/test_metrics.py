@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from calibration import metrics
+from calibration.metrics import Draws
+
+RNG = np.random.default_rng(0)
+DRAWS = Draws(200, 200, 0)
+
+
+def test_auc_equals_that_of_scikit_learn_ties_included():
+    y = RNG.integers(0, 2, 300)
+    score = np.round(RNG.standard_normal(300) + y, 1)
+    assert metrics.auc(y, score) == pytest.approx(sk.roc_auc_score(y, score), abs=1e-12)
+
+
+def test_auc_of_one_class_is_not_a_number():
+    assert np.isnan(metrics.auc(np.ones(5, int), np.arange(5.0)))
+
+
+def test_accuracies_equal_those_of_scikit_learn():
+    y, guess = RNG.integers(0, 3, 200), RNG.integers(0, 3, 200)
+    assert metrics.accuracy(y, guess) == pytest.approx(sk.accuracy_score(y, guess))
+    assert metrics.balanced_accuracy(y, guess) == pytest.approx(sk.balanced_accuracy_score(y, guess))
+
+
+def test_pearson_equals_that_of_numpy_and_a_constant_has_none():
+    a, b = RNG.standard_normal(50), RNG.standard_normal(50)
+    assert metrics.pearson(a, b) == pytest.approx(np.corrcoef(a, b)[0, 1])
+    assert np.isnan(metrics.pearson(a, np.ones(50)))
+
+
+def test_shuffled_labels_score_at_chance_and_are_not_significant():
+    y, score = RNG.integers(0, 2, 400), RNG.standard_normal(400)
+    found = metrics.score_classes("auc", metrics.auc, y, score, np.repeat("a", 400), 0.5, DRAWS)
+    assert found.ci95[0] < 0.5 < found.ci95[1]
+    assert found.p > 0.05
+
+
+def test_a_perfect_decoder_has_the_smallest_p_the_permutations_allow():
+    y = np.tile([0, 1], 50)
+    found = metrics.score_classes("auc", metrics.auc, y, y.astype(float), np.repeat("a", 100), 0.5, DRAWS)
+    assert (found.value, found.ci95, found.p) == (1.0, (1.0, 1.0), pytest.approx(1 / 201))
+
+
+def test_many_groups_are_resampled_whole_and_the_note_says_so():
+    y, groups = np.tile([0, 1], 100), np.repeat(np.arange(10), 20)
+    score = y + 3.0 * RNG.standard_normal(10)[groups]
+    found = metrics.score_classes("auc", metrics.auc, y, score, groups, 0.5, DRAWS)
+    items = metrics.score_classes("auc", metrics.auc, y, score, groups // 5, 0.5, DRAWS)
+    assert "over groups" in found.note
+    assert "items within groups" in items.note
+
+
+def test_scoring_within_groups_is_blind_to_offsets_between_them():
+    y, groups = np.tile([0, 1], 100), np.repeat(np.arange(4), 50)
+    score = y + 100.0 * groups * (-1) ** groups
+    within = metrics.score_classes("auc", metrics.auc, y, score, groups, 0.5, DRAWS, within=True)
+    assert within.value == 1.0
+    assert metrics.auc(y, score) < 0.7
+
+
+def test_two_slow_unrelated_signals_are_not_significantly_correlated():
+    slow = np.convolve(RNG.standard_normal(1200), np.ones(100), "valid")[:1000]
+    other = np.convolve(RNG.standard_normal(1200), np.ones(100), "valid")[:1000]
+    found = metrics.score_trace("pearson", slow, other, np.zeros(1000), DRAWS)
+    assert found.ci95[0] < 0 < found.ci95[1]
+    assert found.p > 0.01
+
+
+def test_identification_chances_equal_the_count_over_all_draws():
+    from itertools import combinations
+
+    similarity = np.array([[0.3, 0.9, 0.1, 0.3, 0.5]])
+    exact = metrics.win_chances(similarity, 3)[0]
+    for item in range(5):
+        others = [k for k in range(5) if k != item]
+        wins = []
+        for pair in combinations(others, 2):
+            rivals = similarity[0, list(pair)]
+            ties = np.sum(rivals == similarity[0, item])
+            wins.append(0.0 if rivals.max() > similarity[0, item] else 1 / (1 + ties))
+        assert exact[item] == pytest.approx(np.mean(wins))
+
+
+def test_identification_of_noise_is_at_chance_and_of_the_images_themselves_perfect():
+    shown = RNG.uniform(size=(200, 1, 6, 6))
+    noise = metrics.score_identification(RNG.uniform(size=shown.shape), shown, np.arange(200), 20, DRAWS)
+    perfect = metrics.score_identification(shown, shown, np.arange(200), 20, DRAWS)
+    assert noise.ci95[0] < 0.05 < noise.ci95[1]
+    assert (perfect.value, perfect.chance) == (pytest.approx(1.0), 0.05)
+    assert perfect.p == pytest.approx(1 / 201)
+
+
+def test_one_reconstruction_for_all_identifies_at_chance():
+    shown = RNG.uniform(size=(100, 1, 6, 6))
+    mean = np.repeat(shown.mean(0, keepdims=True), 100, axis=0)
+    for same in (mean, np.zeros_like(mean)):
+        assert metrics.score_identification(same, shown, np.arange(100), 10, DRAWS).value == pytest.approx(0.1)
+
+
+def test_repeats_of_an_image_are_never_each_others_candidates():
+    shown = np.repeat(RNG.uniform(size=(5, 1, 6, 6)), 4, axis=0)
+    found = metrics.score_identification(shown, shown, np.repeat(np.arange(5), 4), 20, DRAWS)
+    assert found.value == pytest.approx(1.0)
+    assert found.chance == 0.2
+
+
+def test_a_score_becomes_a_metric_of_a_bundle_with_its_p_in_the_note():
+    kept = metrics.Score("auc", 0.8, 0.5, (0.7, 0.9), 0.001, 40, "how").metric()
+    assert (kept.name, kept.value, kept.chance, kept.ci95, kept.n) == ("auc", 0.8, 0.5, (0.7, 0.9), 40)
+    assert kept.note == "p = 0.001; how"
