@@ -28,7 +28,7 @@ import numpy as np
 import psutil
 
 from apps.rehearsal import Cast, Client
-from calibration.export import export_graph
+from calibration.export import export_graph, reference_pair
 from models.linear import build
 from streamkit.bundle import Contract, write_bundle
 from streamkit.preprocess import PreprocessConfig, WindowConfig
@@ -56,7 +56,6 @@ def make_bundle(folder: Path) -> Path:
     args = {"n_chans": N_CHANS, "n_times": N_TIMES, "out_shape": [16], "sfreq": SFREQ}
     module = build(**args).eval()
     x = np.random.default_rng(1).standard_normal((2, N_CHANS, N_TIMES)).astype(np.float32)
-    exported = export_graph(module, x, builder="linear", builder_args=args)
     return write_bundle(
         folder / "bundle",
         contract=Contract(
@@ -67,8 +66,8 @@ def make_bundle(folder: Path) -> Path:
             window=WindowConfig(mode="hop", n_times=N_TIMES, hop=HOP),
             output=OutputSpec(kind="values", labels=labels, shape=(16,)),
         ),
-        graphs={"decoder": exported.files},
-        references={"decoder": exported.reference},
+        graphs={"decoder": export_graph(module, x, builder="linear", builder_args=args)},
+        references={"decoder": reference_pair(module, x)},
     ).path
 
 

@@ -17,7 +17,8 @@ KEYS = ("name", "type", "source_id", "hostname", "uid")
 
 _KIND = {
     "signal": "nominal_srate>0 and channel_format!='string'",
-    "markers": "nominal_srate=0 and channel_count=1 and contains(type,'Markers')",
+    "markers": "nominal_srate=0 and channel_count=1 and type!='Decision' and type!='Health'"
+    " and (contains(type,'Marker') or channel_format='string')",
 }
 _SETTLE_S = 0.7  # liblsl asks by unicast half a second after multicast
 _LIST_S = 1.0
@@ -32,7 +33,8 @@ def predicate(query: str, kind: Kind | None = None) -> str:
         ``"name=…,type=…,source_id=…"`` (a comma means *and*; a trailing ``*`` matches any ending), or a bare
         word that is a name or a source id; empty matches every stream.
     kind
-        ``"signal"``: regular numeric streams; ``"markers"``: irregular single-channel streams of a Markers type.
+        ``"signal"``: regular numeric streams; ``"markers"``: irregular single-channel streams
+        of text, or of a type containing ``"Marker"``; not what a session itself says.
 
     Raises
     ------

@@ -1,0 +1,70 @@
+"""Make the README's pictures of the window: from the demo and, where the recordings are, from macaque V4.
+
+    python docs/screenshots.py --v4 PATH/TO/v4_cowley
+
+Both are live runs over LSL, drawn offscreen. The demo's data are simulated; the V4 counts are real, repeat-averaged
+responses to images that the decoder was not trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from apps.commands.demo import machine_only_lsl
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def keep(pictures: list[str], name: str) -> None:
+    """Keep the picture taken at two thirds of the run."""
+    IMAGES.mkdir(exist_ok=True)
+    shutil.copyfile(pictures[len(pictures) * 2 // 3], IMAGES / name)
+
+
+def streamkit(*arguments: str) -> None:
+    """Run one command as a user would."""
+    subprocess.run([sys.executable, "-m", "apps.cli", *arguments], check=True)
+
+
+def from_demo(folder: Path) -> None:
+    """The demo, as the README's first command runs it."""
+    streamkit("demo", "--headless", "--out", str(folder / "demo"))
+    keep(sorted(str(path) for path in (folder / "demo" / "screenshots").glob("*.png")), "window-demo.png")
+    shutil.copyfile(folder / "demo" / "shown_and_seen.png", IMAGES / "shown-and-seen-demo.png")
+
+
+def from_v4(folder: Path, data: Path) -> None:
+    """Session 201025: calibrate, then replay the held-out images through a live session."""
+    from apps.demo import contact_sheet, live_part, shown_images
+    from streamkit.bundle import load_bundle
+    from streamkit.recording import read_recording
+
+    bundle, held_out = folder / "v4", folder / "held-out"
+    streamkit("calibrate", "v4-images", "--data", str(data), "--out", str(bundle), "--held-out", str(held_out))
+    (recording,) = held_out.iterdir()
+    result, pictures = live_part(bundle, recording, folder / "v4-live", True, print)
+    keep(pictures, "window-v4.png")
+    labels = [event.label for event in result.answer.events if event is not None]
+    shown = shown_images(read_recording(recording), labels, load_bundle(bundle).contract.output.shape)
+    contact_sheet(shown, result.answer.values, IMAGES / "shown-and-seen-v4.png")
+
+
+def main() -> None:
+    """Make the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--v4", type=Path, help="folder of the published V4 data; without it only the demo is run")
+    data = parser.parse_args().v4
+    machine_only_lsl()
+    with tempfile.TemporaryDirectory() as folder:
+        from_demo(Path(folder))
+        if data is not None:
+            from_v4(Path(folder), data)
+
+
+if __name__ == "__main__":
+    main()
