@@ -71,7 +71,7 @@ def test_the_held_out_group_does_not_change_the_decoder(tmp_path, monkeypatch):
     first = run(tmp_path / "a", preprocess={"stages": [{"kind": "scale"}]})
 
     def other(path, options):
-        *kept, last = toy.read(path, options)
+        *kept, _ = toy.read(path, options)
         yield from kept
         yield toy.recording(3, options.model_copy(update={"signal": 9.0}))
 

@@ -133,7 +133,7 @@ def test_a_warm_start_needs_a_read_in():
 def test_an_unknown_model_or_argument_names_the_closest():
     with pytest.raises(ConfigError, match="Did you mean 'linear'"):
         Network("liner").build(0)
-    with pytest.raises(ConfigError, match="takes no 'pol'. Did you mean 'pool'"):
+    with pytest.raises(ConfigError, match=r"takes no 'pol'\. Did you mean 'pool'"):
         linear(2, pol=3)
     with pytest.raises(ConfigError, match="cannot be built"):
         linear(2, n_bins=99)
