@@ -72,11 +72,11 @@ def make_bundle(folder: Path) -> Path:
 
 
 def memory(process: psutil.Process) -> float:
-    """Resident MB of a process and its children."""
-    return sum(p.memory_info().rss for p in [process, *process.children(recursive=True)]) / 2**20
+    """Resident MB of a process."""
+    return float(process.memory_info().rss / 2**20)
 
 
-def flat(trace: list[float], settle: int = 60) -> dict[str, float]:
+def flat(trace: list[float], settle: int = 60) -> dict[str, Any]:
     """How far resident memory strays after the first minute."""
     after = np.array(trace[settle:] or trace)
     slope = np.polyfit(np.arange(len(after)), after, 1)[0] * 3600 if len(after) > 1 else 0.0
@@ -88,6 +88,7 @@ def flat(trace: list[float], settle: int = 60) -> dict[str, float]:
         "end_mb": float(after[-1]),
         "largest_change_mb": float(np.abs(after - after[0]).max()),
         "slope_mb_per_hour": float(slope),
+        "every_minute_mb": [round(value, 1) for value in trace[::60]],
     }
 
 
@@ -117,8 +118,11 @@ def run(minutes: float, folder: Path) -> dict[str, Any]:
         if time.monotonic() >= due:
             due += 1.0
             try:
-                for name, process in processes.items():
-                    traces[name].append(memory(process))
+                now = {name: memory(process) for name, process in processes.items()}
+                if not all(now.values()):
+                    break  # one has ended and waits to be collected
+                for name, mb in now.items():
+                    traces[name].append(mb)
                 cpu = {name: sum(p.cpu_times()[:2]) - cpu_start[name] for name, p in processes.items()}
                 elapsed = time.monotonic() - began
             except psutil.NoSuchProcess:
@@ -141,6 +145,7 @@ def run(minutes: float, folder: Path) -> dict[str, Any]:
         "memory": {name: flat(trace) for name, trace in traces.items()},
         "cpu_percent_of_one_core": {name: 100 * used / elapsed for name, used in cpu.items()},
         "latency_ms": report["latency_ms"],
+        "stages_ms": report["stages_ms"],
         "received_latency_ms": percentiles(np.array(client.received) - client.stamps),
     }
 

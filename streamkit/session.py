@@ -32,6 +32,9 @@ from streamkit.types import Prediction, StreamSpec
 PULL_S = 0.1
 """Longest wait for a sample before health and the wish to stop are looked at."""
 
+MARKER_S = 0.005
+"""The same where there are markers: one that comes just after the sample it belongs to waits no longer than this."""
+
 DRAIN_S = 0.25
 LINGER_S = 1.0
 
@@ -286,8 +289,9 @@ class Session:
         rig.broadcast.decisions.wait_for_consumers(2.0)  # a client opens its inlets one after the other
 
     def _decode(self, rig: _Rig, publisher: HealthPublisher) -> None:
+        wait = MARKER_S if rig.markers else PULL_S
         while not self._stop.is_set():
-            self._step(rig, PULL_S)
+            self._step(rig, wait)
             publisher.tick(self.counts)
         if self._drain:
             self._empty(rig, pylsl.local_clock())
