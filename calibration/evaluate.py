@@ -12,9 +12,10 @@ from calibration import metrics
 from calibration.baselines import cca_classes, cca_order
 from calibration.metrics import Draws, Score
 from calibration.recipe import EvaluateSection, Recipe, TargetSection, recipe_from
-from calibration.windows import examples_of, input_signal, targets_of
+from calibration.windows import examples_of, narrow, targets_of
 from streamkit.bundle import ModelBundle
 from streamkit.errors import BundleError, ConfigError, ContractMismatch, RecordingError
+from streamkit.lsl.contract import differences
 from streamkit.pipeline import Pipeline
 from streamkit.preprocess import Preprocessor
 from streamkit.recording import Recording
@@ -181,7 +182,7 @@ def evaluate(
         per_recording = [run_pipeline(bundle, runner, recording, recipe) for recording in recordings]
     finally:
         runner.close()
-    answers = _answers(recordings, [predictions for predictions, _ in per_recording], recipe.target)
+    answers = _answers(recordings, [predictions for predictions, _ in per_recording], recipe.target, output)
     counts = {key: sum(c.get(key, 0) for _, c in per_recording) for key in per_recording[0][1]}
     seed = bundle.provenance.seed or 0
     scores = score(answers, recipe.target, output, recipe.evaluate, seed)
@@ -209,7 +210,7 @@ def recipe_of(bundle: ModelBundle) -> Recipe:
         return recipe_from(bundle.provenance.recipe, f"{bundle.path} (the recipe in its provenance)")
     contract = bundle.contract
     target = _target_from(bundle)
-    return Recipe.model_validate(
+    return recipe_from(
         {
             "name": bundle.path.name,
             "data": {"dataset": "file"},
@@ -217,17 +218,15 @@ def recipe_of(bundle: ModelBundle) -> Recipe:
             "window": contract.window.model_dump(),
             "target": target,
             "model": {"name": "packed"},
-        }
+        },
+        f"{bundle.path} (its contract)",
     )
 
 
 def _target_from(bundle: ModelBundle) -> dict[str, object]:
     output = bundle.contract.output
     if output.kind == "probabilities" and output.classes:
-        # The outputs' order is the contract's; classes may list them in another.
-        first = {name: label for label, name in reversed(output.classes.items())}
-        ordered = {first[name]: name for name in output.labels if name in first}
-        return {"kind": "class", "classes": ordered | dict(output.classes)}
+        return {"kind": "class", "classes": dict(output.classes)}
     if output.kind == "image":
         return {"kind": "image", "size": output.shape[1], "grey": output.shape[0] == 1}
     raise BundleError(
@@ -241,8 +240,9 @@ def run_pipeline(
 ) -> tuple[list[Prediction], dict[str, int]]:
     """All predictions of one recording in order, and what became of its windows."""
     contract = bundle.contract
-    signal = input_signal(recording, recipe.stream.name, contract.stream.ch_names)
-    check_spec(contract.stream, signal.spec, recording.meta.name)
+    whole = recording.signal(recipe.stream.name or None)
+    check_spec(contract.stream, whole.spec, recording.meta.name)
+    signal = narrow(whole, contract.stream.ch_names)
     pipeline = Pipeline(contract.stream, contract.preprocess, contract.window, runner)  # type: ignore[arg-type]
     events, at = recording.events(), 0
     predictions: list[Prediction] = []
@@ -258,25 +258,27 @@ def run_pipeline(
 
 
 def check_spec(expected: StreamSpec, found: StreamSpec, name: str) -> None:
-    """Refuse a recording whose signal is not what the contract says."""
-    lines = []
-    if abs(expected.sfreq - found.sfreq) > 1e-3 * expected.sfreq:
-        lines.append(f"rate: expected {expected.sfreq:g} Hz, found {found.sfreq:g} Hz")
-    if expected.unit and found.unit and expected.unit != found.unit:
-        lines.append(f"unit: expected {expected.unit}, found {found.unit}")
+    """Refuse a recording whose signal a live session of the same contract would refuse."""
+    lines = differences(expected, found)
     if lines:
-        raise ContractMismatch(f"recording {name!r} is not what this bundle was calibrated on:", tuple(lines))
+        raise ContractMismatch(f"recording {name!r} is not what this bundle was calibrated on:", lines)
 
 
 def _answers(
-    recordings: Sequence[Recording], predictions: Sequence[Sequence[Prediction]], target: TargetSection
+    recordings: Sequence[Recording],
+    predictions: Sequence[Sequence[Prediction]],
+    target: TargetSection,
+    output: OutputSpec,
 ) -> Answers:
+    # The order of the outputs is the contract's; the patterns of the classes may name them in another.
+    place = [output.labels.index(name) for name in target.labels] if target.kind == "class" else []
     rows = []
     for number, (recording, said) in enumerate(zip(recordings, predictions, strict=True)):
         for prediction, wanted in zip(said, targets_of(recording, said, target), strict=True):
             if prediction.valid and wanted is not None:
                 label = prediction.event.label if prediction.event else ""
-                rows.append((prediction.values, wanted, recording.meta.group, label, number))
+                right = place[wanted] if place else wanted  # type: ignore[index]
+                rows.append((prediction.values, right, recording.meta.group, label, number))
     if not rows:
         names = ", ".join(recording.meta.name for recording in recordings) or "none"
         raise RecordingError(f"nothing to score in {names}: no prediction belongs to an event or signal of the target")

@@ -58,9 +58,9 @@ def sha256(content: bytes) -> str:
 
 
 def canonical(document: dict[str, Any]) -> bytes:
-    """Return the one way to write `document`: sorted keys, finite numbers, UTF-8."""
+    """Return the one way to write `document`: keys in its order (which class patterns need), finite numbers, UTF-8."""
     try:
-        text = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise BundleError(f"{MANIFEST} cannot hold this: {error}. Metrics and provenance are finite JSON") from error
     return text.encode() + b"\n"

@@ -147,7 +147,7 @@ def test_a_recording_of_another_rate_is_refused_by_evaluate(tmp_path):
     wrong = toy.recording(0, toy.ToyOptions())
     signal = wrong.signals[0]
     faster = type(signal)(signal.spec.model_copy(update={"sfreq": 250.0}), signal.data, signal.stamps)
-    with pytest.raises(ContractMismatch, match="expected 100 Hz, found 250 Hz"):
+    with pytest.raises(ContractMismatch, match="expected 100 Hz, the stream has 250 Hz"):
         evaluate(result.bundle, [type(wrong)((faster,), wrong.markers, meta=wrong.meta)])
 
 
