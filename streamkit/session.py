@@ -78,7 +78,8 @@ class Session:
         Query for the signal stream (see `streamkit.lsl.discovery.predicate`); empty takes the only one there
         is, or the only one that fits the contract.
     markers
-        Query for the marker streams; None takes those of the signal's host, see `pick_markers`.
+        Query for the marker streams; None takes those of the signal's host (see `pick_markers`), or none for a
+        continuous decoder without `stimuli`.
     backend, threads
         Inference backend (``"auto"`` takes the fastest that proves itself) and its threads.
     name, uid
@@ -258,6 +259,8 @@ class Session:
 
     def _find_markers(self, signal: SignalInlet) -> list[MarkerInlet]:
         required = self.bundle.contract.window.mode == "event"
+        if not required and self._markers is None and self._stimuli is None:
+            return []  # a continuous decoder has no use for them
         found = await_markers(self._markers, signal.spec, self._resolve_timeout, self._tick, required=required)
         return [MarkerInlet(info) for info in found]
 

@@ -132,6 +132,10 @@ class DiscoveryState:
         return dict(newest or {})
 
     def _beside(self, signal: Found | None, roles: dict[str, Found], streams: list[Found]) -> list[Found]:
-        """Those that come from the same source as the signal, or from the session; all when none does."""
+        """Those that come from the same source as the signal, or from the session.
+
+        All of them when there are none and the signal's source id does not say what else belongs to it.
+        """
         bases = {stream.base for stream in (signal, *roles.values()) if stream is not None and stream.base}
-        return [stream for stream in streams if stream.base in bases] or ([] if self.base else streams)
+        told = self.base or (signal is not None and signal.base)
+        return [stream for stream in streams if stream.base in bases] or ([] if told else streams)
