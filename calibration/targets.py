@@ -74,7 +74,7 @@ def image_of(recording: Recording, label: str, shape: tuple[int, int, int]) -> N
 
 
 def fit_image(image: NDArray[np.float32], shape: tuple[int, int, int]) -> NDArray[np.float32]:
-    """Bring ``(C, H, W)`` to `shape`: grey by luma, or grey repeated to colours; resized with area weighting."""
+    """Bring ``(C, H, W)`` to `shape`: grey by luma, or grey repeated to colours; resized with a triangle filter."""
     channels, height, width = shape
     if image.shape[0] != channels:
         grey = np.tensordot(GREY, image, 1)[None] if image.shape[0] == 3 else image[:1]

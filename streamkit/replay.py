@@ -23,20 +23,14 @@ from streamkit.errors import ConfigError, StreamNotFound
 from streamkit.lsl.outlet import ImageOutlet, MarkerOutlet, Outlet, SignalOutlet
 from streamkit.recording import Markers, Recording, Signal
 from streamkit.recording.clip import clip
-from streamkit.recording.images import Image, Pixels, as_float, load_stimuli
-from streamkit.recording.native import marker_numbers
+from streamkit.recording.images import LONGEST_SIDE, Image, Pixels, as_float, load_stimuli
+from streamkit.recording.native import FORMATS, WIDENED, marker_numbers
 from streamkit.recording.schedule import Lane, Schedule, typical_step
 from streamkit.recording.xdf_xml import ELEMENT, clean, distinct
-from streamkit.types import ChannelFormat, Stamps
+from streamkit.types import Stamps
 
 LEAD_S = 0.05
-LONGEST_SIDE = 128
 WAIT_S = 0.2
-FORMATS: dict[str, ChannelFormat] = {
-    "float64": "double64", "int8": "int8", "int16": "int16", "uint8": "int16",
-    "int32": "int32", "uint16": "int32", "int64": "int64", "uint32": "int64",
-}  # fmt: skip
-"""Data type → wire format; float32 for the others."""
 
 
 class Replay:
@@ -212,12 +206,13 @@ def tracks_of(recording: Recording, base: str, keys: Mapping[str, Any]) -> list[
 
 
 def signal_track(signal: Signal, name: str, base: str, keys: Mapping[str, Any]) -> Track:
-    """A signal stream in the format of its data."""
+    """A signal stream in the format of its data, as a native folder keeps it; float32 where there is none."""
+    dtype = signal.data.dtype.newbyteorder("=").name
     spec = signal.spec.model_copy(
         update={
             "name": name,
             "source_id": f"{base}/{name}",
-            "channel_format": FORMATS.get(signal.data.dtype.name, "float32"),
+            "channel_format": FORMATS.get(WIDENED.get(dtype, dtype), "float32"),
             "ch_names": tuple(clean(label) for label in signal.spec.ch_names),
             "description": plain(signal.spec.description),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,6 +194,9 @@ def test_mne_lsl_reads_a_replayed_stream(recording: Recording, unique_id: str) -
         stream = StreamLSL(1.0, name="eeg", source_id=replay.source_ids["eeg"])
         stream.connect(acquisition_delay=0.05, timeout=RESOLVE_S)
         others[0].done.wait(RESOLVE_S)
+        deadline = time.monotonic() + RESOLVE_S
+        while stream.n_new_samples <= 20 and time.monotonic() < deadline:
+            time.sleep(0.05)  # its own thread fetches, and tells nobody
         data, stamps = stream.get_data()
         assert stream.ch_names == ["C3", "C4", "count"]
         assert int(stream.get_channel_units()[0][1]) == -6

@@ -17,7 +17,7 @@ from streamkit.clock import monotonic
 from streamkit.errors import StreamError, StreamLost
 from streamkit.lsl.discovery import full_info, spec_from
 from streamkit.ring import RingBuffer
-from streamkit.types import Chunk
+from streamkit.types import Chunk, StreamSpec
 
 RING_DTYPE = {"double64": np.float64, "int32": np.float64, "int64": np.float64}
 """What the ring holds per wire format; float32 for the others."""
@@ -55,6 +55,17 @@ class ClockOffset:
                     raise
             self._until = now + _OFFSET_PERIOD_S
         return self._offset
+
+
+def subscribe(inlet: pylsl.StreamInlet, spec: StreamSpec, offset: ClockOffset, timeout: float) -> None:
+    """Open a stream and learn its clock offset, or raise StreamLost when that takes longer than `timeout` seconds."""
+    try:
+        inlet.open_stream(timeout)
+        offset(pylsl.local_clock(), timeout)
+    except RuntimeError as error:
+        raise StreamLost(
+            f"stream {spec.name!r} on {spec.hostname} could not be opened within {timeout:g} s ({error})"
+        ) from error
 
 
 class SignalInlet:
@@ -112,13 +123,7 @@ class SignalInlet:
         StreamLost
             When the source does not accept within `timeout` seconds.
         """
-        try:
-            self._lsl.open_stream(timeout)
-            self._offset(pylsl.local_clock(), timeout)
-        except RuntimeError as error:
-            raise StreamLost(
-                f"stream {self.spec.name!r} on {self.spec.hostname} could not be opened within {timeout:g} s ({error})"
-            ) from error
+        subscribe(self._lsl, self.spec, self._offset, timeout)
 
     def pull(self, timeout: float) -> Chunk:
         """Wait up to `timeout` seconds for one sample, then take all that are there.

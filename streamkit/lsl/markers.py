@@ -8,7 +8,7 @@ import pylsl
 
 from streamkit.errors import StreamError, StreamLost
 from streamkit.lsl.discovery import full_info, spec_from
-from streamkit.lsl.inlet import ClockOffset
+from streamkit.lsl.inlet import ClockOffset, subscribe
 from streamkit.types import Event
 
 _BUFFER = 3600  # liblsl counts hundreds of samples for irregular streams
@@ -49,14 +49,7 @@ class MarkerInlet:
 
     def open(self, timeout: float = 5.0) -> None:
         """Subscribe; from here on no marker is missed (StreamLost when the source does not accept in time)."""
-        try:
-            self._lsl.open_stream(timeout)
-            self._offset(pylsl.local_clock(), timeout)
-        except RuntimeError as error:
-            raise StreamLost(
-                f"marker stream {self.spec.name!r} on {self.spec.hostname} could not be opened "
-                f"within {timeout:g} s ({error})"
-            ) from error
+        subscribe(self._lsl, self.spec, self._offset, timeout)
 
     def pull(self, timeout: float = 0.0) -> list[Event]:
         """Return the markers that have come since the last call; waits up to `timeout` seconds for one.

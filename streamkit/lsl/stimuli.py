@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from streamkit.errors import ConfigError, require
+from streamkit.errors import ConfigError
 from streamkit.lsl.outlet import ImageOutlet
+from streamkit.recording.images import LONGEST_SIDE, Pixels, as_float, common_shape, load_pixels
 from streamkit.types import Event, OutputSpec
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-MAX_SIDE = 128
 MAX_BYTES = 1 << 30
 
 
-def load_stimuli(folder: Path, shape: tuple[int, ...] | None = None) -> dict[str, NDArray[np.uint8]]:
+def load_stimuli(folder: Path, shape: tuple[int, ...] | None = None) -> dict[str, Pixels]:
     """Every image below `folder`, all of one shape, by relative path, file name and stem.
 
     Read before the session starts, so that no file is opened while decoding.
@@ -27,24 +26,26 @@ def load_stimuli(folder: Path, shape: tuple[int, ...] | None = None) -> dict[str
     ----------
     shape
         ``(channels, height, width)`` to convert and resize to, 1 or 3 channels; by default colour, in the size
-        of the first image and at most `MAX_SIDE` pixels.
+        of the first image and at most `LONGEST_SIDE` pixels a side.
 
     Raises
     ------
     ConfigError
         When the folder has no image, or more than fit in memory.
+    RecordingError
+        When a file cannot be read as an image.
     """
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not files:
         raise ConfigError(f"--stimuli {folder}: expected a folder with image files ({', '.join(sorted(SUFFIXES))})")
-    pil = require("PIL.Image", "images", "showing stimuli")
     if shape is None or len(shape) != 3 or shape[0] not in (1, 3):
-        shape = _default_shape(pil, files[0])
+        shape = (3, *common_shape([load_pixels(files[0]).shape], LONGEST_SIDE)[1:])
+    n_chans, height, width = shape
     if len(files) * int(np.prod(shape)) > MAX_BYTES:
         raise ConfigError(f"--stimuli {folder}: {len(files)} images of shape {shape} are more than {MAX_BYTES} bytes")
-    images: dict[str, NDArray[np.uint8]] = {}
+    images: dict[str, Pixels] = {}
     for file in files:
-        image = _read(pil, file, shape)
+        image = load_pixels(file, (n_chans, height, width))
         for label in (file.stem, file.name, file.relative_to(folder).as_posix()):
             images[label] = image
     return images
@@ -61,7 +62,7 @@ class StimulusOutlet:
         Marker label → ``(channels, height, width)`` bytes.
     """
 
-    def __init__(self, outlet: ImageOutlet, images: Mapping[str, NDArray[np.uint8]]) -> None:
+    def __init__(self, outlet: ImageOutlet, images: Mapping[str, Pixels]) -> None:
         self.outlet = outlet
         self._images = images
 
@@ -70,7 +71,7 @@ class StimulusOutlet:
         image = self._images.get(event.label)
         if image is None:
             return False
-        self.outlet.push(image.astype(np.float32) / 255, event.stamp)
+        self.outlet.push(as_float(image), event.stamp)
         return True
 
 
@@ -81,17 +82,3 @@ def open_stimuli(
     images = load_stimuli(folder, output.shape if output.kind == "image" else None)
     shape = next(iter(images.values())).shape
     return StimulusOutlet(ImageOutlet(name, shape, "shown", source_id, keys), images)
-
-
-def _default_shape(pil: Any, file: Path) -> tuple[int, int, int]:
-    with pil.open(file) as image:
-        width, height = image.size
-    scale = min(1.0, MAX_SIDE / max(width, height))
-    return 3, max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def _read(pil: Any, file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    n_chans, height, width = shape
-    with pil.open(file) as image:
-        pixels = np.asarray(image.convert("L" if n_chans == 1 else "RGB").resize((width, height)), np.uint8)
-    return np.ascontiguousarray(pixels.reshape(height, width, n_chans).transpose(2, 0, 1))

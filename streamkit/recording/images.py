@@ -13,6 +13,8 @@ from streamkit.errors import MissingPackage, RecordingError, require
 
 Image = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
+LONGEST_SIDE = 128
+"""Image files are published no larger than this many pixels a side."""
 
 
 def load_pixels(path: Path, shape: tuple[int, int, int] | None = None) -> Pixels:
