@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from streamkit import __version__
-from streamkit.errors import StreamkitError
+from streamkit.errors import StreamkitError, did_you_mean
 
 VERBS = {
     "backends": "inference backends available here, and why not",
@@ -45,6 +45,14 @@ class Verbs(click.Group):
         command: click.Command = importlib.import_module(f"apps.commands.{name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; an unknown one is answered with the closest."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            ctx.fail(f"there is no command {args[0]!r}.{did_you_mean(args[0], VERBS)} Commands: {', '.join(VERBS)}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""
         with formatter.section("Commands"):
@@ -60,6 +68,13 @@ def cli() -> None:
 def quiet_lsl() -> None:
     """Keep liblsl's own log lines off the terminal, unless the user configured LSL."""
     os.environ.setdefault("LSLAPICFG", str(Path(__file__).with_name("lsl_quiet.cfg")))
+
+
+def in_words(error: OSError) -> str:
+    """Say what a file, folder or port refused, and what to do."""
+    about = f"{error.filename}: " if error.filename else ""
+    why = error.strerror or str(error) or type(error).__name__
+    return f"{about}{why}. Check that the path exists, that you may write there and that the disk is not full."
 
 
 def main(args: list[str] | None = None) -> None:
@@ -79,6 +94,11 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(error.exit_status)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        if os.environ.get("STREAMKIT_TRACEBACK"):
+            raise
+        click.echo(f"error: {in_words(error)}", err=True)
+        sys.exit(2)
     except Exception as error:
         if os.environ.get("STREAMKIT_TRACEBACK"):
             raise

@@ -22,6 +22,8 @@ A message names what was given, what was expected and what to do next.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
+from difflib import get_close_matches
 from types import ModuleType
 
 
@@ -91,6 +93,12 @@ class OverrunError(StreamkitError):
 
 class CheckFailed(StreamkitError):
     """A verification that ran and did not hold."""
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the closest of `known`, or nothing when none is close."""
+    close = get_close_matches(given, list(known), 1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def require(module: str, extra: str, why: str) -> ModuleType:

@@ -73,7 +73,7 @@ def test_any_readable_file_can_be_converted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("nonsense", "x", "y"), "no dataset 'nonsense'; there are muse_p300"),
+        (("nonsense", "x", "y"), "no dataset 'nonsense'. There are muse_p300"),
         (("muse_p300", "nowhere", "y"), "nowhere does not exist. The authors publish the data at https://github.com"),
         (("muse_p300", "nowhere", "y", "--option", "subject"), "--option 'subject': expected KEY=VALUE"),
         (("muse_p300", "nowhere", "y", "--option", "subject=one"), "option 'subject'"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +36,15 @@ def command(ctx: click.Context, bundle: Path | None, threads: int, calls: int, c
     With --bundle each proves itself on the bundle's reference pair and is timed at live cadence; exit status 1 when
     none can run it.
     """
-    report: dict[str, Any] = {"backends": [describe(name) for name in BACKENDS]}
-    if bundle is not None:
-        report |= try_on(load_bundle(bundle), report["backends"], threads, calls, cadence)
+    loaded = None if bundle is None else load_bundle(bundle)
+    with contextlib.redirect_stdout(sys.stderr):  # a library may have something to say while it is imported
+        report: dict[str, Any] = {"backends": [describe(name) for name in BACKENDS]}
+        if loaded is not None:
+            report |= try_on(loaded, report["backends"], threads, calls, cadence)
     if as_json:
         click.echo(json.dumps(report))
     else:
-        Console().print(as_table(report))
+        Console(width=None if sys.stdout.isatty() else 160).print(as_table(report))
     ctx.exit(1 if bundle is not None and report["chosen"] is None else 0)
 
 

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from apps.out import check_out
+
 if TYPE_CHECKING:
     from calibration.calibrate import CalibrationResult
     from calibration.metrics import Score
 
-EPILOG = """Example: streamkit calibrate p300-muse --data data/visual --out p300.bundle --held-out held-out
+RECIPES = sorted(path.stem for path in (Path(__file__).parents[2] / "calibration" / "recipes").glob("*.toml"))
+EPILOG = f"""Example: streamkit calibrate p300-muse --data data/visual --out p300.bundle --held-out held-out
 
-Shipped recipes: demo-images, grip-force, n170-muse, p300-muse, ssvep-gdf, ssvep-muse, uci-s1-match, v4-images."""
+Shipped recipes: {", ".join(RECIPES)}."""
 
 
 @click.command("calibrate", epilog=EPILOG)
@@ -50,6 +53,8 @@ def command(
     from calibration import calibrate, load_recipe
     from calibration.progress import Bar, Progress
 
+    check_out(out, "--out")
+    check_out(held_out, "--held-out")
     loaded = load_recipe(recipe, overrides)
     bar = Bar() if sys.stderr.isatty() else Progress()
     with contextlib.redirect_stdout(sys.stderr), bar:

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from apps.out import check_out
 from calibration.datasets import DATASETS, Dataset
-from streamkit.errors import ConfigError
+from streamkit.errors import BadInput, ConfigError, did_you_mean
 from streamkit.recording import Recording, write_recording
 
 EXAMPLE = "Example: streamkit convert muse_p300 data/ntx_muse recordings/p300 --option subject=1"
@@ -45,9 +46,11 @@ def command(
     as_json: bool,
 ) -> None:
     """Read DATASET at PATH and write one native folder per recording into OUT (OUT itself when there is only one)."""
+    check_out(out)
     row = DATASETS.get(dataset)
     if row is None:
-        raise ConfigError(f"no dataset {dataset!r}; there are {', '.join(DATASETS)} (streamkit convert --list)")
+        hint = did_you_mean(dataset, DATASETS)
+        raise ConfigError(f"no dataset {dataset!r}.{hint} There are {', '.join(DATASETS)} (streamkit convert --list)")
     written = write_all(chosen(row, path, parse_options(options), groups), out, overwrite)
     if as_json:
         click.echo(json.dumps({"dataset": row.name, "out": str(out), "recordings": written}))
@@ -83,9 +86,12 @@ def chosen(row: Dataset, path: Path, options: dict[str, Any], groups: tuple[str,
 
 def write_all(recordings: list[Recording], out: Path, overwrite: bool) -> list[dict[str, Any]]:
     """Write every recording, saying so on stderr; returns what was written."""
+    folders = [out if len(recordings) == 1 else out / folder_name(r, k) for k, r in enumerate(recordings)]
+    there = [folder for folder in folders if folder.exists()]
+    if there and not overwrite:
+        raise BadInput(f"{there[0]} exists already. Choose another OUT, or replace what is there with --overwrite.")
     written = []
-    for k, recording in enumerate(recordings):
-        folder = out if len(recordings) == 1 else out / folder_name(recording, k)
+    for k, (recording, folder) in enumerate(zip(recordings, folders, strict=True)):
         click.echo(f"[{k + 1}/{len(recordings)}] {recording.meta.name} -> {folder}", err=True)
         write_recording(recording, folder, overwrite)
         written.append(facts(recording, folder))

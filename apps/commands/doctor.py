@@ -182,7 +182,9 @@ def check_extras() -> Check:
     lacking = [f"{extra} ({', '.join(names)})" for extra, names in missing.items() if names]
     whole = [extra for extra, names in missing.items() if not names]
     found = f"installed: {', '.join(whole) or 'none'}" + (f"; missing: {'; '.join(lacking)}" if lacking else "")
-    return Check("extras", not lacking, found, "pip install 'streamkit[EXTRA]'", required=False, figures=figures)
+    absent = ",".join(extra for extra, names in missing.items() if names)
+    step = f"only if you need what they bring: pip install 'streamkit[{absent}]'"
+    return Check("extras", not lacking, found, step, required=False, figures=figures)
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from apps.commands.calibrate import score_json, score_lines
+from apps.out import check_out
 
 
 @click.command("evaluate", epilog="Example: streamkit evaluate p300.bundle held-out/run-5 --report report")
@@ -28,6 +29,7 @@ def command(bundle: Path, recordings: tuple[Path, ...], report: Path | None, bac
     from streamkit.bundle import load_bundle
     from streamkit.recording import read_recording
 
+    check_out(report, "--report")
     loaded = load_bundle(bundle)
     read = [read_recording(path) for path in recordings]
     with contextlib.redirect_stdout(sys.stderr):

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from apps.commands.replay import until_stopped
+from apps.out import check_out
+from streamkit.errors import BadInput, StreamkitError
 
 if TYPE_CHECKING:
     from streamkit.session import Session
+
+WATCH_S = 0.5
+"""How often a companion is looked after while the session runs."""
 
 EXAMPLE = "Example: streamkit live bundles/p300 --stream type=EEG --view --record recordings/today"
 WINDOWS = {
@@ -60,11 +67,17 @@ def command(
 ) -> None:
     """Decode a live stream with BUNDLE and publish what it says on LSL. Ctrl-C stops and sums up."""
     from streamkit.bundle import load_bundle
-    from streamkit.errors import BadInput
+    from streamkit.inference.table import check_name
     from streamkit.session import Session
 
+    check_name(backend)
     if out is not None and out.exists():
         raise BadInput(f"--record {out}: exists already; choose a new folder")
+    check_out(out, "--record")
+    if stimuli is not None and not stimuli.is_dir():
+        raise BadInput(f"--stimuli {stimuli}: there is no such folder; give one with image files")
+    if view:
+        check_window()
     session = Session(
         load_bundle(bundle),
         stream=stream,
@@ -77,28 +90,44 @@ def command(
         uid=uid,
         resolve_timeout=timeout,
     )
-    companions: list[subprocess.Popen[bytes]] = []
+    window = recorder = None
     with until_stopped():
         try:
             session.start()
             if view:
-                companions.append(beside("view", "--name", name))
+                window = beside("view", "--name", name)
             if out is not None:
-                companions.append(start_recorder(session, out))
-            decode(session, duration)
+                recorder = start_recorder(session, out)
+            decode(session, duration, recorder)
         finally:
             session.stop(drain=True)
-            for process in reversed(companions):
-                finish(process)
+            recorded = recorder is None or finish(recorder)
+            if window is not None:
+                finish(window)
     session.join()
-    report = summary(session, out)
+    report = summary(session, out if out is not None and out.exists() else None)
     click.echo(json.dumps(report) if as_json else sentences(report))
+    if not recorded:
+        raise StreamkitError(f"--record {out}: the recorder failed, as it said above; the recording is not whole")
 
 
-def decode(session: Session, duration: float | None) -> None:
-    """Wait until the session is live, then for `duration` seconds or for ever; raises what ends it."""
+def check_window() -> None:
+    """Raise where the window could not open."""
+    from apps.view.environment import check
+
+    check()
+
+
+def decode(session: Session, duration: float | None, recorder: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until the session is live, then for `duration` seconds or for ever; raises what ends it.
+
+    A recorder that fails before anything was decoded ends the session. Later it does not: the person in the
+    experiment goes on, and the exit status tells.
+    """
     state = ""
     while session.state in ("searching", "connecting"):
+        if recorder is not None and recorder.poll():
+            raise StreamkitError("nothing is decoded, because the recorder failed, as it said above")
         if session.health.message != state:
             state = session.health.message
             click.echo(f"{session.state}: {state}", err=True)
@@ -106,7 +135,12 @@ def decode(session: Session, duration: float | None) -> None:
     if session.state == "live":
         reads = ", ".join(f"{spec.name} ({spec.n_chans} ch, {spec.sfreq:g} Hz)" for spec in session.inputs)
         click.echo(f"live on {session.backend}: {reads}; Ctrl-C stops", err=True)
-    session.join(duration)
+    end = math.inf if duration is None else time.monotonic() + duration
+    while recorder is not None and time.monotonic() < end and not session.join(min(WATCH_S, end - time.monotonic())):
+        if recorder.poll():
+            click.echo("warning: the recorder ended with an error; decoding goes on without a recording", err=True)
+            recorder = None
+    session.join(None if duration is None else max(0.0, end - time.monotonic()))
 
 
 def start_recorder(session: Session, out: Path) -> subprocess.Popen[bytes]:
@@ -122,14 +156,15 @@ def beside(*words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "apps.cli", *words], stdout=sys.stderr, start_new_session=True)
 
 
-def finish(process: subprocess.Popen[bytes]) -> None:
-    """Let a companion close its file or its window."""
+def finish(process: subprocess.Popen[bytes]) -> bool:
+    """Let a companion close its file or its window; False when it ended badly."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
     try:
-        process.wait(10)
+        return process.wait(10) in (0, 130)
     except subprocess.TimeoutExpired:
         process.kill()
+        return process.wait() == 0
 
 
 def summary(session: Session, out: Path | None) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -20,11 +22,12 @@ GROUP = "streamkit.models"
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(as_json: bool) -> None:
     """List the networks available here: what they are, where they come from, how large, and why one is not here."""
-    rows = [describe(point) for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)]
+    with contextlib.redirect_stdout(sys.stderr):  # a library may have something to say while it is imported
+        rows = [describe(point) for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)]
     if as_json:
         click.echo(json.dumps({"models": rows}))
     else:
-        Console().print(as_table(rows))
+        Console(width=None if sys.stdout.isatty() else 160).print(as_table(rows))
 
 
 def describe(point: EntryPoint) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from apps.out import check_out
 from streamkit.bundle import pack_onnx, read_contract
 
 EXAMPLE = "Example: streamkit pack model.onnx contract.toml --out bundles/mine"
@@ -26,6 +27,7 @@ def command(model: Path, contract: Path, out: Path, references: int, seed: int, 
     The contract has the tables stream (ch_names, sfreq, unit), preprocess (stages), window (mode, n_times, hop or
     events) and output (kind, labels, shape, activation).
     """
+    check_out(out, "--out")
     bundle = pack_onnx(model, read_contract(contract), out, references=references, seed=seed, overwrite=overwrite)
     graph = bundle.graphs[bundle.contract.runner.graph]
     if as_json:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from apps.commands.convert import facts, parse_options
+from apps.out import check_out
 from calibration.datasets.oracle import identification_ceiling
 from calibration.datasets.world import World, simulate, write_world
 from calibration.datasets.world_config import load_world, shipped_worlds
@@ -38,6 +39,7 @@ def command(world: str, out: Path, seed: int | None, changes: tuple[str, ...], o
 
     Writes one native folder per group of the world, and the truth behind them: truth.json and truth.safetensors.
     """
+    check_out(out)
 
     def progress(step: str) -> None:
         click.echo(step, err=True)

@@ -25,8 +25,10 @@ def command(query: str, timeout: float, as_json: bool) -> None:
     elif found:
         show(found)
     else:
+        what = f"no stream matched {query!r}" if query else "no stream was found"
+        others = " `streamkit streams` without a query lists all that are in reach." if query else ""
         click.echo(
-            f"no stream was found within {timeout:g} s. Start a source (or `streamkit replay RECORDING`); "
+            f"{what} within {timeout:g} s.{others} Start a source (or `streamkit replay RECORDING`); "
             "if one runs on another computer, `streamkit doctor` says what may be in the way."
         )
 

@@ -10,6 +10,7 @@ import click
 
 from apps.rehearsal import rehearse
 from streamkit.bundle import load_bundle
+from streamkit.inference.table import check_name
 from streamkit.preprocess import Preprocessor
 from streamkit.verify import Answer, Verdict, compare, offline_in_its_own_process, over_memory
 
@@ -37,6 +38,7 @@ def command(
 
     Exit status 0 when every event or hop was decoded exactly once and live equals offline within 1e-5; 1 when not.
     """
+    check_name(backend)
     offline = offline_in_its_own_process(bundle, recording, backend)
     click.echo(f"offline: {len(offline.events)} predictions with {offline.backend}", err=True)
     live, extra = answer_over(over, bundle, recording, offline.backend, speed, ctx.obj or {})

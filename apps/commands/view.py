@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from apps.out import check_out
 from streamkit.errors import BadInput
 
 
@@ -39,7 +41,7 @@ Examples:
 @click.option("--fps", default=50.0, show_default=True, type=click.FloatRange(1, 240), help="Frames per second.")
 @click.option("--duration", type=click.FloatRange(0.1), help="Close after this many seconds.")
 @click.option("--json", "as_json", is_flag=True, help="Report the pictures taken as one JSON object.")
-def command(recording: Path | None, as_json: bool, **options: object) -> None:
+def command(recording: Path | None, as_json: bool, **options: Any) -> None:
     """Show signals, what the model sees and decides, and whether it is on time.
 
     The window is a client like any other: it watches LSL streams, on this computer or another one, and closing it
@@ -49,12 +51,30 @@ def command(recording: Path | None, as_json: bool, **options: object) -> None:
 
     if recording is not None and not recording.exists():
         raise BadInput(f"there is no recording at {recording}; expected a recording folder or file")
+    check_plan(options)
     check()
     from apps.view.app import ViewOptions, run
 
-    pictures = run(ViewOptions(recording=recording, **options))  # type: ignore[arg-type]
+    pictures = run(ViewOptions(recording=recording, **options))
     if as_json:
         click.echo(json.dumps({"status": "ok", "screenshots": [str(path) for path in pictures]}))
     else:
         for path in pictures:
             click.echo(f"saved {path}")
+
+
+def check_plan(options: dict[str, Any]) -> None:
+    """Raise BadInput for options that cannot give what they ask for."""
+    from streamkit.lsl.discovery import predicate
+
+    predicate(options["stream"])
+    shot, duration = options["screenshot"], options["duration"]
+    if shot is not None and shot.suffix.lower() != ".png":
+        raise BadInput(f"--screenshot {shot}: pictures are PNG files; give a name that ends in .png")
+    if shot is not None and duration is not None and duration <= options["after"]:
+        raise BadInput(
+            f"--duration {duration:g} closes the window before the picture that --after {options['after']:g} asks for; "
+            "give a longer --duration, or none"
+        )
+    check_out(shot, "--screenshot")
+    check_out(options["screenshots"], "--screenshots")

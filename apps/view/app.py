@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from apps.view.state.discovery import DiscoveryState
 from apps.view.state.view import ViewState
 from apps.view.theme import THEMES
 from apps.view.window import Window
-from streamkit.errors import StreamkitError
+from streamkit.errors import BadInput, StreamkitError
 
 CHECK_S = 0.25
 
@@ -83,20 +86,49 @@ def run(options: ViewOptions) -> list[Path]:
     window.show()
     pictures: list[Path] = []
     keep = _timers(app, window, options, child, pictures)
-    previous = signal.signal(signal.SIGINT, lambda *_: app.quit())
     try:
-        app.exec()
+        with _quits_on_signals(app), _errors_end(app) as errors:
+            app.exec()
     finally:
         for timer in keep:
             timer.stop()
-        signal.signal(signal.SIGINT, previous)
         window.close()
         failure = child.failure() if child else None
         if child is not None:
             child.stop()
+    if errors:
+        raise errors[0]
     if failure:
-        raise StreamkitError(f"the replay of {options.recording} ended: {failure}")
+        kind = BadInput if child is not None and child.process.returncode == BadInput.exit_status else StreamkitError
+        raise kind(f"the replay of {options.recording} ended: {failure}")
     return pictures
+
+
+@contextmanager
+def _quits_on_signals(app: QApplication) -> Iterator[None]:
+    """Close the window, and what runs beside it, on Ctrl-C and on a request to terminate."""
+    before = {number: signal.signal(number, lambda *_: app.quit()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _errors_end(app: QApplication) -> Iterator[list[BaseException]]:
+    """End the event loop with what a slot raised: left alone, PyQt aborts the process over it."""
+    errors: list[BaseException] = []
+
+    def keep(kind: type[BaseException], error: BaseException, trace: object) -> None:
+        errors.append(error)
+        app.quit()
+
+    before, sys.excepthook = sys.excepthook, keep
+    try:
+        yield errors
+    finally:
+        sys.excepthook = before
 
 
 def _timers(

@@ -23,6 +23,7 @@ class Child:
     def __init__(self, *args: str) -> None:
         command = [sys.executable, "-m", "apps.cli", *args]
         self.args = args
+        self._said: str | None = None
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
@@ -36,8 +37,10 @@ class Child:
         """What it said when it ended badly; None while it runs or when it ended well."""
         if self.running or self.process.returncode in (0, 130, -signal.SIGINT, -signal.SIGTERM):
             return None
-        said = (self.process.stderr.read() if self.process.stderr else "").strip()
-        return said.splitlines()[-1] if said else f"`streamkit {self.args[0]}` ended with {self.process.returncode}"
+        if self._said is None:
+            self._said = (self.process.stderr.read() if self.process.stderr else "").strip()
+        error = self._said.rpartition("error: ")[2]
+        return error or f"`streamkit {self.args[0]}` ended with {self.process.returncode}"
 
     def stop(self) -> None:
         """Ask it to finish, as Ctrl+C would; insist after a while."""

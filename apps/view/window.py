@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 from PyQt6.QtCore import QRect, QTimer
 from PyQt6.QtGui import QCloseEvent, QColor, QKeySequence, QPalette, QResizeEvent, QShortcut
 from PyQt6.QtWidgets import QWidget
@@ -23,6 +24,7 @@ from apps.view.panels.values import ValuePanel
 from apps.view.state.teach import lesson
 from apps.view.state.view import ViewState
 from apps.view.theme import DARK, LIGHT, Theme
+from streamkit.errors import BadInput
 
 SPACE = 8
 LATENCY_HEIGHT = 132
@@ -109,6 +111,9 @@ class Window(QWidget):
         self.latency.mark(state.latency.freshness, now, old)
         self.lesson.show_lesson(lesson(state))
         recording = self.recorder is not None and self.recorder.running
+        if self.recorder is not None and (failure := self.recorder.failure()):
+            click.echo(f"error: the recording ended: {failure}", err=True)
+            self.recorder = None
         self.header.show_time(now, recording)
         for panel in (self.images, self.decisions, self.values, self.latency):
             panel.update()
@@ -161,8 +166,16 @@ class Window(QWidget):
         """Save the window as a picture; returns where."""
         path = path or Path(time.strftime("streamkit-%Y%m%d-%H%M%S.png"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.grab().save(str(path))
+        if not self.grab().save(str(path), "PNG"):
+            raise BadInput(f"the picture {path} could not be saved. Choose a place that can be written to.")
         return path
+
+    def snapshot_here(self) -> None:
+        """Save a picture in the current folder; where that fails, say so and go on."""
+        try:
+            click.echo(f"saved {self.snapshot()}", err=True)
+        except (OSError, BadInput) as error:
+            click.echo(f"error: {error}", err=True)
 
     def toggle_record(self) -> None:
         """Start recording all streams in view, or stop."""
@@ -201,7 +214,7 @@ class Window(QWidget):
             ("A",): signals.autoscale,
             ("Space",): lambda: signals.freeze(not signals.frozen),
             ("T",): self.toggle_theme,
-            ("S",): lambda: self.snapshot(),
+            ("S",): self.snapshot_here,
             ("R",): self.toggle_record,
             ("?", "F1", "H"): self.toggle_help,
             ("F", "F11"): lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
@@ -211,7 +224,7 @@ class Window(QWidget):
             for key in keys:
                 QShortcut(QKeySequence(key), self).activated.connect(action)
         self.header.help.connect(self.toggle_help)
-        self.header.snapshot.connect(lambda: self.snapshot())
+        self.header.snapshot.connect(self.snapshot_here)
         self.header.record.connect(self.toggle_record)
         if self.feed is not None:
             self.header.choose.connect(self.feed.choose)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from streamkit.errors import ConfigError, RecordingError
+from streamkit.errors import ConfigError, RecordingError, did_you_mean
 from streamkit.recording import Recording
 
 
@@ -83,9 +83,11 @@ class Dataset:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             valid = ", ".join(self.options.model_fields) or "none"
+            what = f"{first['msg']} (got {first['input']!r})."
+            if first["type"] == "extra_forbidden":
+                what = f"there is no such option.{did_you_mean(key, self.options.model_fields)}"
             raise ConfigError(
-                f"dataset {self.name!r}, option {key!r}: {first['msg']} (got {first['input']!r}). "
-                f"Options of this dataset: {valid}."
+                f"dataset {self.name!r}, option {key!r}: {what} Options of this dataset: {valid}."
             ) from error
 
     def _recordings(self, path: Path, options: Options) -> Iterator[Recording]:
@@ -104,9 +106,8 @@ class Dataset:
 def missing(path: Path, looked_for: str, source: str, folder: str) -> RecordingError:
     """Return the error for files that are not there."""
     state = "has none" if path.exists() else "does not exist"
-    return RecordingError(
-        f"looked for {looked_for}, but {path} {state}. The authors publish the data at {source}; point at {folder}."
-    )
+    published = f"The authors publish the data at {source}; point" if "://" in source else "Point"
+    return RecordingError(f"looked for {looked_for}, but {path} {state}. {published} at {folder}.")
 
 
 def wrong_layout(path: Path, expected: str, found: str, source: str) -> RecordingError:

@@ -35,11 +35,14 @@ class FileOptions(Options):
         text is the group of all.
     blocks
         Cut each recording into this many contiguous blocks, each its own group.
+    salvage
+        Read what is whole of XDF files that are cut short or damaged.
     """
 
     pattern: str = "**/*"
     group: Literal["file", "folder"] | str = "file"
     blocks: int = Field(default=1, ge=1)
+    salvage: bool = False
 
 
 def read(path: Path, options: FileOptions) -> Iterator[Recording]:
@@ -48,7 +51,7 @@ def read(path: Path, options: FileOptions) -> Iterator[Recording]:
     if not sources:
         raise missing(path, f"recordings ({', '.join(SUFFIXES)} or native folders)", SOURCE, FOLDER)
     for source in sources:
-        recording = with_group(read_recording(source), source, options.group)
+        recording = with_group(read_recording(source, salvage=options.salvage), source, options.group)
         yield from contiguous_blocks(recording, options.blocks) if options.blocks > 1 else (recording,)
 
 

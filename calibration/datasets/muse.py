@@ -61,7 +61,8 @@ def reader(paradigm: str) -> Callable[[Path, MuseOptions], Iterator[Recording]]:
     def read(path: Path, options: MuseOptions) -> Iterator[Recording]:
         runs = [run for run in find_runs(path, paradigm) if wanted(run, options)]
         if not runs:
-            looked_for = f"{paradigm} runs data_<date>.csv[.gz] (subject {options.subject}, session {options.session})"
+            which = [f"{key} {n}" for key, n in (("subject", options.subject), ("session", options.session)) if n]
+            looked_for = " of ".join((f"{paradigm} runs data_<date>.csv[.gz]", *([", ".join(which)] if which else [])))
             raise missing(path, looked_for, SOURCE, folder(paradigm))
         several = len({run[:2] for run in runs}) > 1
         counted: Counter[tuple[int, int]] = Counter()

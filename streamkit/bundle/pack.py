@@ -25,6 +25,8 @@ def read_contract(path: str | Path) -> Contract:
     ConfigError
         When the file is not TOML, or a key is unknown, missing or has a wrong value; names the key.
     """
+    if not Path(path).is_file():
+        raise ConfigError(f"there is no contract at {path}, expected a TOML file")
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -40,7 +42,8 @@ def _first(error: ValidationError) -> str:
     where = ".".join(str(part) for part in detail["loc"])
     tables = ", ".join(Contract.model_fields)
     hint = f" (tables of a contract: {tables})" if len(detail["loc"]) <= 1 else ""
-    return f"{where or 'contract'}: {detail['msg']}{hint}"
+    what = {"missing": "is missing", "extra_forbidden": "is not a key of a contract"}.get(detail["type"], detail["msg"])
+    return f"{where or 'contract'}: {what}{hint}"
 
 
 def read_model(path: str | Path) -> bytes:
@@ -51,6 +54,8 @@ def read_model(path: str | Path) -> bytes:
     BundleError
         When it is not ONNX, or its weights cannot be found.
     """
+    if not Path(path).is_file():
+        raise BundleError(f"there is no model at {path}, expected an ONNX file")
     try:
         content = Path(path).read_bytes()
         outside = external_files(content)

@@ -6,7 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Literal
 
-from streamkit.errors import BackendError, MissingPackage, require
+from streamkit.errors import BackendError, ConfigError, MissingPackage, did_you_mean, require
 from streamkit.inference.backend import Backend
 from streamkit.inference.graph import Graph
 
@@ -92,16 +92,26 @@ BACKENDS: dict[str, BackendRow] = {
 }
 
 
+def check_name(name: str) -> None:
+    """Raise ConfigError unless `name` is a backend of the table or ``"auto"``."""
+    if name not in (*BACKENDS, "auto"):
+        raise ConfigError(
+            f"there is no backend {name!r}, expected one of {', '.join(BACKENDS)} or auto."
+            f"{did_you_mean(name, (*BACKENDS, 'auto'))}"
+        )
+
+
 def open_backend(name: str, graph: Graph, threads: int = 1, batch: int = 1) -> Backend:
     """Open `graph` in the backend called `name`.
 
     Raises
     ------
+    ConfigError
+        For an unknown name.
     BackendError
-        For an unknown name, an absent package, or a graph it cannot run; says which and what to do.
+        For an absent package, or a graph it cannot run; says which and what to do.
     """
-    if name not in BACKENDS:
-        raise BackendError(f"there is no backend {name!r}, expected one of {', '.join(BACKENDS)} or auto")
+    check_name(name)
     row = BACKENDS[name]
     available, why_not = row.available()
     if not available or (why_not := row.lacks(graph)):

@@ -71,8 +71,8 @@ def check(expected: StreamSpec, found: StreamSpec) -> None:
     lines = differences(expected, found)
     if lines:
         raise ContractMismatch(
-            f"stream {found.name!r} is not what the bundle was calibrated on; choose another with --stream, "
-            "change the source, or calibrate on recordings of this stream:",
+            f"stream {found.name!r} is not what the bundle was calibrated on; choose another stream "
+            "(live: --stream), change its source, or calibrate on recordings of this one:",
             lines,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Literal
 
 import pylsl
@@ -22,6 +23,7 @@ _KIND = {
 }
 _SETTLE_S = 0.7  # liblsl asks by unicast half a second after multicast
 _LIST_S = 1.0
+_SLICE_S = 1.0
 
 
 def predicate(query: str, kind: Kind | None = None) -> str:
@@ -51,10 +53,20 @@ def find(query: str = "", *, timeout: float = 5.0, kind: Kind | None = None) -> 
     Returns as soon as matches have been found and no more turn up; a query by ``source_id`` stops at the first.
     """
     condition = predicate(query, kind)
-    found = pylsl.resolve_bypred(condition, 1, timeout)
+    found = _first(condition, timeout)
     if found and not _unique(query):
         found = _distinct((*found, *pylsl.resolve_bypred(condition, 1024, min(_SETTLE_S, timeout))))
     return sorted(found, key=lambda info: (info.hostname(), info.name(), info.source_id()))
+
+
+def _first(condition: str, timeout: float) -> list[pylsl.StreamInfo]:
+    """Resolve in slices: Python hears Ctrl-C only between two calls of liblsl."""
+    deadline = time.monotonic() + timeout
+    while True:
+        left = max(0.0, deadline - time.monotonic())
+        found: list[pylsl.StreamInfo] = pylsl.resolve_bypred(condition, 1, min(left, _SLICE_S))
+        if found or left <= _SLICE_S:
+            return found
 
 
 def find_one(query: str = "", *, timeout: float = 5.0, kind: Kind | None = None) -> pylsl.StreamInfo:

@@ -24,6 +24,7 @@ from streamkit.errors import RecordingError
 from streamkit.recording.model import Markers, Recording, RecordingMeta, Signal
 from streamkit.recording.stimuli import read_stimuli, write_stimuli
 from streamkit.recording.xdf_read import XdfStream, read_streams, read_xdf, recording_of
+from streamkit.recording.xdf_scan import SALVAGE
 from streamkit.recording.xdf_write import XdfWriter
 from streamkit.types import StreamSpec
 
@@ -104,13 +105,22 @@ def write_native(recording: Recording, path: Path, *, overwrite: bool = False) -
         When `path` exists (unless `overwrite`), or the recording holds what the folder cannot.
     """
     if path.exists() and not overwrite:
-        raise RecordingError(f"{path} exists already. Choose another folder, or pass overwrite=True to replace it.")
+        raise RecordingError(
+            f"{path} exists already. Choose another folder, or pass overwrite=True (--overwrite) to replace it."
+        )
+    if path.exists() and not replaceable(path):
+        raise RecordingError(f"{path} is in the way and is not a recording, so it is not replaced. Choose another.")
     with new_folder(path) as folder:
         streams = write_streams(recording, folder / XDF)
         stimuli, arrays = write_stimuli(recording, folder)
         sidecar = Sidecar(meta=recording.meta, streams=tuple(streams), stimuli=stimuli, arrays=arrays)
         write_sidecar(sidecar, folder)
     return path
+
+
+def replaceable(path: Path) -> bool:
+    """Whether nothing but a recording, or an empty folder, would be lost by writing at `path`."""
+    return path.is_dir() and ((path / XDF).is_file() or (path / JSON).is_file() or not any(path.iterdir()))
 
 
 @contextmanager
@@ -236,11 +246,7 @@ def read_native(folder: Path, *, salvage: bool = False) -> Recording:
         When a part of it is missing, cut short or not what recording.json says.
     """
     if not (folder / XDF).is_file():
-        found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
-        raise RecordingError(
-            f"{folder} is not a recording: it has no {XDF} (found: {found}). "
-            "Give a folder that record, simulate or convert wrote, or a single file."
-        )
+        raise not_native(folder)
     if not (folder / JSON).is_file():
         return read_unfinished(folder)
     sidecar = read_sidecar(folder)
@@ -259,6 +265,21 @@ def read_native(folder: Path, *, salvage: bool = False) -> Recording:
     return Recording(signals, markers, files, arrays, with_notes(sidecar.meta, notes))
 
 
+def not_native(folder: Path) -> RecordingError:
+    """The error for a folder without streams; a folder of recordings names them."""
+    inside = sorted(p.name for p in folder.iterdir())
+    recordings = [name for name in inside if (folder / name / XDF).is_file()]
+    if recordings:
+        return RecordingError(
+            f"{folder} is not a recording but holds {len(recordings)} of them: {', '.join(recordings[:8])}. "
+            f"Give one, e.g. {folder / recordings[0]}."
+        )
+    return RecordingError(
+        f"{folder} is not a recording: it has no {XDF} (found: {', '.join(inside[:8]) or 'nothing'}). "
+        "Give a folder that record, simulate or convert wrote, or a single file."
+    )
+
+
 def check_counts(folder: Path, streams: list[XdfStream], sidecar: Sidecar) -> None:
     """Refuse a recording.xdf that does not hold what recording.json says."""
     found = {stream.id: len(stream.stamps) for stream in streams}
@@ -267,7 +288,7 @@ def check_counts(folder: Path, streams: list[XdfStream], sidecar: Sidecar) -> No
         if found.get(number) != count:
             raise RecordingError(
                 f"{folder / XDF} holds {found.get(number, 'no')} samples of stream {number}, but {JSON} says {count}. "
-                "Copy the folder again, or read what is there with salvage=True."
+                f"Copy the folder again, or {SALVAGE}."
             )
 
 

@@ -11,6 +11,8 @@ from streamkit.errors import RecordingError
 from streamkit.recording.xdf_write import BOUNDARY_MARK, MAGIC, STREAM_HEADER
 
 GZIP_MAGIC = b"\x1f\x8b"
+SALVAGE = "read what is whole with salvage=True (`replay --salvage`, `convert file … --option salvage=true`)"
+"""What to do with a file that is cut short or damaged, besides copying it again."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ def unpack(path: Path, content: bytes, salvage: bool) -> bytes:
         if salvage:
             return zlib.decompressobj(wbits=31).decompress(content)
         raise RecordingError(
-            f"{path} is cut short: its compressed data ends before the end mark. "
-            "Copy it again, or read what is there with salvage=True."
+            f"{path} is cut short: its compressed data ends before the end mark. Copy it again, or {SALVAGE}."
         ) from error
 
 
@@ -114,13 +115,11 @@ def check_whole(path: Path, found: Scan) -> None:
     """
     if found.damaged:
         raise RecordingError(
-            f"{path} is damaged: no chunk begins at byte {found.damaged[0]}. "
-            "Copy it again, or read what is whole with salvage=True."
+            f"{path} is damaged: no chunk begins at byte {found.damaged[0]}. Copy it again, or {SALVAGE}."
         )
     if found.missing:
         raise RecordingError(
-            f"{path} is cut short: its last chunk lacks {found.missing} bytes. "
-            "Copy it again, or read what is whole with salvage=True."
+            f"{path} is cut short: its last chunk lacks {found.missing} bytes. Copy it again, or {SALVAGE}."
         )
 
 

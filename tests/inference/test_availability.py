@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamkit.errors import BackendError
+from streamkit.errors import BackendError, ConfigError
 from streamkit.inference import BACKENDS, open_backend
 from tests import small_graphs
 
@@ -29,9 +29,9 @@ def test_an_absent_package_names_the_extra(name: str, tmp_path: Path, monkeypatc
 
 def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(
-        BackendError, match=r"no backend 'tensorflow', expected one of openvino, onnxruntime, .* or auto"
+        ConfigError, match=r"no backend 'toch', expected one of openvino, .* or auto\. Did you mean 'torch'\?"
     ):
-        open_backend("tensorflow", small_graphs.graph(tmp_path))
+        open_backend("toch", small_graphs.graph(tmp_path))
 
 
 def test_torch_cannot_run_somebodys_onnx_and_says_so(tmp_path: Path) -> None:

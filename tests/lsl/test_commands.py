@@ -74,7 +74,7 @@ def test_streams_lists_channels_unit_rate_and_host(unique_id: str) -> None:
 def test_streams_says_what_to_do_when_there_is_none(unique_id: str) -> None:
     result = CliRunner().invoke(streams.command, [f"source_id={unique_id}", "--timeout", "0.1"])
     assert result.exit_code == 0
-    assert "no stream was found within 0.1 s" in result.stdout
+    assert f"no stream matched 'source_id={unique_id}' within 0.1 s" in result.stdout
     assert "streamkit replay" in result.stdout
 
 
