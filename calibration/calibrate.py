@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +13,10 @@ from calibration import baselines
 from calibration.datasets import DATASETS
 from calibration.evaluate import Answers, image_scores, score, score_cca
 from calibration.export import check_export, export_graph, run_torch
-from calibration.fit import Fitted, fit
+from calibration.fit import fit
 from calibration.metrics import Draws, Score
 from calibration.progress import Progress
+from calibration.provenance import provenance
 from calibration.recipe import Recipe
 from calibration.report import write_report
 from calibration.split import folds, hold_out
@@ -30,7 +28,7 @@ from calibration.windows import (
     training_signals,
     window_config,
 )
-from streamkit.bundle import Contract, ModelBundle, Provenance, write_bundle
+from streamkit.bundle import Contract, ModelBundle, write_bundle
 from streamkit.errors import BundleError, ConfigError
 from streamkit.inference import RunnerConfig
 from streamkit.preprocess import PreprocessConfig, Preprocessor, fit_preprocess
@@ -38,7 +36,6 @@ from streamkit.recording import Recording, write_recording
 from streamkit.types import OutputSpec, StreamSpec
 
 N_REFERENCES = 8
-PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "onnx", "braindecode")
 
 
 @dataclass(frozen=True)
@@ -296,35 +293,6 @@ def references(examples: Examples, seed: int) -> np.ndarray:
     n = min(N_REFERENCES, len(examples))
     rows = np.random.default_rng(seed).choice(len(examples), n, replace=False)
     return np.ascontiguousarray(examples.X[np.sort(rows)])
-
-
-def provenance(
-    recipe: Recipe, recordings: Sequence[Recording], kept: Sequence[str], held: Sequence[str], fitted: Fitted
-) -> Provenance:
-    """Where this decoder came from."""
-    parts = [f"{fitted.n_train} training windows", f"{fitted.n_validation} for early stopping"]
-    parts += [f"{fitted.n_rejected} left out as larger than train.reject"] if fitted.n_rejected else []
-    return Provenance(
-        recipe=recipe.model_dump(mode="json"),
-        dataset=recipe.data.dataset,
-        simulated=any(recording.meta.simulated for recording in recordings),
-        trained_on=tuple(kept),
-        held_out=tuple(held),
-        seed=recipe.train.seed,
-        versions=versions(),
-        note="; ".join(parts),
-    )
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape the result."""
-    found: dict[str, Any] = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def write_held_out(recordings: Sequence[Recording], folder: Path, overwrite: bool) -> tuple[Path, ...]:

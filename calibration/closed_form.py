@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.recipe import TrainSection
+from calibration.sections import TrainSection
 from streamkit.errors import ConfigError, require
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from calibration import metrics
 from calibration.baselines import cca_classes, cca_order
 from calibration.metrics import Draws, Score
-from calibration.recipe import EvaluateSection, Recipe, TargetSection, recipe_from
+from calibration.recipe import Recipe, recipe_from
+from calibration.sections import EvaluateSection, TargetSection
 from calibration.windows import examples_of, narrow, targets_of
 from streamkit.bundle import ModelBundle
 from streamkit.errors import BundleError, ConfigError, ContractMismatch, RecordingError

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.recipe import SplitSection
+from calibration.sections import SplitSection
 from calibration.windows import Examples
 from streamkit.errors import ConfigError
 from streamkit.types import Mask

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from calibration.losses import loss_for
 from calibration.progress import Progress
-from calibration.recipe import TrainSection
+from calibration.sections import TrainSection
 from streamkit.errors import StreamkitError, require
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.recipe import Recipe, TargetSection
+from calibration.recipe import Recipe
+from calibration.sections import TargetSection
 from calibration.targets import class_of, has_image, image_of, target_picks, values_at
 from streamkit.errors import ConfigError, RecordingError
 from streamkit.preprocess import PreprocessConfig, Preprocessor, WindowConfig, windows_of

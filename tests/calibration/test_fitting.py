@@ -9,7 +9,7 @@ from calibration import closed_form
 from calibration.baselines import cca_classes, ridge_images
 from calibration.losses import loss_for
 from calibration.network import Network
-from calibration.recipe import TrainSection
+from calibration.sections import TrainSection
 from calibration.train import predict, train
 from calibration.warm_start import warm_start
 from streamkit.errors import ConfigError, StreamkitError

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibration.recipe import SplitSection
+from calibration.sections import SplitSection
 from calibration.split import folds, hold_out, validation_mask
 from calibration.windows import Examples
 from streamkit.errors import ConfigError

@@ -1,0 +1,172 @@
+"""The tables of a recipe, key by key; docs/calibration.md explains each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """A table of the recipe; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSection(Section):
+    """Which recordings.
+
+    Parameters
+    ----------
+    dataset
+        A name from `calibration.datasets.DATASETS`.
+    path
+        Where it lies; empty when ``--data`` gives it or the dataset needs none.
+    options
+        Passed to the dataset's reader.
+    """
+
+    dataset: str
+    path: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class StreamSection(Section):
+    """Which signal: its `name` (the first by default) and `ch_names` (all by default)."""
+
+    name: str = ""
+    ch_names: tuple[str, ...] = ()
+
+
+class TargetSection(Section):
+    """What to decode.
+
+    Parameters
+    ----------
+    kind
+        ``"class"`` of the event, ``"signal"`` (a continuous stream at the window's last stamp) or
+        ``"image"`` (the stimulus of the event's label).
+    classes
+        Marker label (fnmatch pattern) → class name; the order of first appearance is the order of the outputs.
+    stream, ch_names
+        Of the target signal; all its channels by default.
+    smooth
+        Seconds of causal moving average over the target signal.
+    size, grey
+        Side of the decoded image in pixels, and whether it has one channel or three.
+    """
+
+    kind: Literal["class", "signal", "image"]
+    classes: dict[str, str] = Field(default_factory=dict)
+    stream: str = ""
+    ch_names: tuple[str, ...] = ()
+    smooth: float = Field(0.0, ge=0)
+    size: int = Field(28, ge=4, le=512)
+    grey: bool = True
+
+    @model_validator(mode="after")
+    def _complete(self) -> TargetSection:
+        if self.kind == "class" and len(set(self.classes.values())) < 2:
+            raise ValueError("kind 'class' needs `classes` with at least two class names")
+        if self.kind == "signal" and not self.stream:
+            raise ValueError("kind 'signal' needs `stream`, the name of the target signal")
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in output order."""
+        return tuple(dict.fromkeys(self.classes.values()))
+
+
+class SplitSection(Section):
+    """Who is trained on. A split is always between groups (runs, subjects, blocks of images).
+
+    Parameters
+    ----------
+    held_out
+        Groups (fnmatch patterns) the written bundle never sees; ``"last"`` is the last one; ``[]`` holds out none.
+    validation
+        Set aside for early stopping: a share of the training examples, or groups (fnmatch patterns).
+    cv
+        Cross-validation of the recipe over all groups, every fold fitted from nothing without its own groups.
+    folds
+        Of ``"k-fold"``.
+    """
+
+    held_out: Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)] = ("last",)
+    validation: Annotated[float, Field(ge=0, lt=0.9)] | tuple[str, ...] = 0.2
+    cv: Literal["none", "leave-one-group-out", "k-fold"] = "none"
+    folds: int = Field(5, ge=2)
+
+
+class ModelSection(Section):
+    """Which network: `name` is an entry point of ``streamkit.models``, `args` its own keyword arguments."""
+
+    name: str
+    args: dict[str, Any] = Field(default_factory=dict)
+
+
+class TrainSection(Section):
+    """How it is fitted.
+
+    Parameters
+    ----------
+    method
+        ``"closed-form"`` solves for the last linear layer; ``"gradient"`` trains all of it.
+    estimator
+        Of the closed form: ``"lda"`` (Ledoit-Wolf shrinkage), ``"logistic"`` or ``"ridge"``; by default ``"lda"``
+        for classes and ``"ridge"`` for the rest.
+    alpha
+        Ridge penalty on standardised features, or the inverse of C for ``"logistic"``.
+    reject
+        Training windows holding an absolute value above this (unit of the processed signal) are left out.
+    epochs, batch_size, lr, weight_decay, patience
+        Of AdamW with a cosine schedule; `patience` epochs without a better validation loss end it.
+    noise
+        Standard deviation of noise added to the input, in standard deviations of each channel.
+    correlation
+        Weight of ``1 - r`` beside the mean squared error, for images.
+    warm_start
+        Start an image decoder's read-in from ridge regression (`calibration.warm_start`).
+    max_seconds
+        Ends the training early, on the best weights; 0 for no limit. The result then depends on the machine's speed.
+    seed
+        Of everything random.
+    """
+
+    method: Literal["closed-form", "gradient"] = "closed-form"
+    estimator: Literal["lda", "logistic", "ridge"] | None = None
+    alpha: float = Field(100.0, gt=0)
+    reject: float | None = Field(None, gt=0)
+    epochs: int = Field(50, ge=1)
+    batch_size: int = Field(64, ge=1)
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    patience: int = Field(10, ge=1)
+    noise: float = Field(0.0, ge=0)
+    correlation: float = Field(0.5, ge=0)
+    warm_start: bool = False
+    max_seconds: float = Field(0.0, ge=0)
+    seed: int = Field(0, ge=0)
+
+
+class EvaluateSection(Section):
+    """How it is scored: the main metric, its draws, and the baselines beside it.
+
+    Parameters
+    ----------
+    metric
+        The one on the cover of the report; None for the usual one of the target.
+    n_way
+        Candidates in image identification.
+    bootstrap, permutations
+        Draws for the interval and for the p value.
+    cca
+        Class name → frequency in Hz: canonical correlation with sines, an untrained baseline for flicker.
+    """
+
+    metric: Literal["auc", "accuracy", "balanced_accuracy", "pearson", "identification"] | None = None
+    n_way: int = Field(20, ge=2)
+    bootstrap: int = Field(1000, ge=10)
+    permutations: int = Field(1000, ge=10)
+    cca: dict[str, float] = Field(default_factory=dict)
