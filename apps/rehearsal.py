@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from streamkit.lsl.wire import DECISIONS, PREDICTION, source_id
 from streamkit.recording import read_recording
 from streamkit.replay import Replay
 from streamkit.session import Session
-from streamkit.types import Event
+from streamkit.types import Event as StreamEvent
 from streamkit.verify import Answer, contract_signal
 
 START_S = 60.0
@@ -75,25 +75,29 @@ class Rehearsal:
     shift: float
 
 
-def _play(recording: Path, cast: Cast, speed: float, pipe: Connection) -> None:
-    """Child process: replay once the parent says so, then report the shift."""
+@dataclass(frozen=True)
+class Cues:
+    """What the processes of a rehearsal tell each other: the session listens; begin to play; the play is over."""
+
+    listening: Event
+    begin: Event
+    over: Event
+
+
+def _play(recording: Path, cast: Cast, speed: float, cues: Cues, pipe: Connection) -> None:
+    """Child process: replay on cue."""
     try:
-        go = threading.Event()
-        replay = Replay(read_recording(recording), base=cast.replay, speed=speed, linger=3.0, go=go)
-        threading.Thread(target=_set_on_message, args=(pipe, go), daemon=True).start()
+        replay = Replay(read_recording(recording), base=cast.replay, speed=speed, linger=3.0, go=cues.begin)
         replay.run()
         pipe.send({"shift": replay.shift})
     except Exception as error:  # the parent re-raises it
         pipe.send({"error": f"{error}", "kind": type(error).__name__})
 
 
-def _set_on_message(pipe: Connection, event: threading.Event) -> None:
-    pipe.recv()
-    event.set()
-
-
-def _decode(bundle: Path, cast: Cast, signal: str, markers: str | None, backend: str, pipe: Connection) -> None:
-    """Child process: a live session until the parent says stop; says when it listens."""
+def _decode(
+    bundle: Path, cast: Cast, signal: str, markers: str | None, backend: str, cues: Cues, pipe: Connection
+) -> None:
+    """Child process: a live session until the play is over."""
     try:
         session = Session(
             load_bundle(bundle),
@@ -108,8 +112,8 @@ def _decode(bundle: Path, cast: Cast, signal: str, markers: str | None, backend:
         session.start()
         while session.state != "live" and not session.join(0.02):
             pass
-        pipe.send({"state": "live"})
-        while not pipe.poll() and not session.join(0.2):
+        cues.listening.set()
+        while not cues.over.is_set() and not session.join(0.2):
             pass
         session.stop(drain=True)
         session.join()
@@ -191,21 +195,23 @@ def rehearse(
     bundle, recording = load_bundle(bundle_path), read_recording(played or recording_path)
     signal, _ = contract_signal(bundle, recording)
     context = get_context("spawn")
-    stage, stage_end = context.Pipe()
-    booth, booth_end = context.Pipe()
-    player = context.Process(target=_play, args=(played or recording_path, cast, speed, stage_end), daemon=True)
+    cues = Cues(context.Event(), context.Event(), context.Event())
+    stage, stage_end = context.Pipe(duplex=False)
+    booth, booth_end = context.Pipe(duplex=False)
+    player = context.Process(target=_play, args=(played or recording_path, cast, speed, cues, stage_end), daemon=True)
     queries = (f"{cast.replay}/{signal.spec.name}", f"source_id={cast.replay}/*" if recording.markers else None)
-    decoder = context.Process(target=_decode, args=(bundle_path, cast, *queries, backend, booth_end), daemon=True)
+    decoder = context.Process(target=_decode, args=(bundle_path, cast, *queries, backend, cues, booth_end), daemon=True)
     for process, child_end in ((player, stage_end), (decoder, booth_end)):
         process.start()
         child_end.close()
     try:
         client = Client(cast, lambda: _fail_early(stage, booth))
-        _result(booth, "live session")
-        stage.send("go")
+        while not cues.listening.wait(0.1):
+            _fail_early(stage, booth)
+        cues.begin.set()
         _watch(client, stage, booth, on_tick)
         shift = _result(stage, "replay")["shift"]
-        booth.send("stop")
+        cues.over.set()
         report = _finish(client, booth)
     finally:
         for process in (player, decoder):
@@ -261,7 +267,8 @@ def _collect(client: Client, report: dict[str, Any], shift: float, speed: float,
             f"a client received {len(client.values)} predictions and {len(client.decisions)} decisions, not as many"
         )
     events = tuple(
-        None if d["event"] is None else Event(d["event"], (d["event_stamp"] - shift) * speed) for d in client.decisions
+        None if d["event"] is None else StreamEvent(d["event"], (d["event_stamp"] - shift) * speed)
+        for d in client.decisions
     )
     stamps = np.array(client.stamps, np.float64)
     answer = Answer(
