@@ -15,7 +15,7 @@ import streamkit
 ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"types", "errors"},
-    {"clock"},
+    {"clock", "units"},
     {"ring", "ledger", "recording"},
     {"lsl", "preprocess", "inference"},
     {"bundle", "pipeline"},

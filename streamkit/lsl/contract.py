@@ -10,34 +10,10 @@ from numpy.typing import NDArray
 
 from streamkit.errors import ContractMismatch
 from streamkit.types import StreamSpec
+from streamkit.units import canonical_unit
 
 RATE_TOLERANCE = 1e-3
 """Nominal rates that differ by less than this fraction are equal."""
-
-MIXED = "mixed"
-"""Unit of a stream whose channels are not all in the same one."""
-
-_SPELLINGS = {
-    "microvolts": ("uv", "µv", "μv", "microvolt", "microvolts", "-6"),
-    "millivolts": ("mv", "millivolt", "millivolts", "-3"),
-    "volts": ("v", "volt", "volts"),
-    "counts": ("count", "counts", "spikes"),
-    "N": ("n", "newton", "newtons"),
-    "degrees": ("deg", "degree", "degrees", "°"),
-}
-_UNITS = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings}
-
-
-def canonical_unit(unit: str) -> str:
-    """One spelling per unit: ``uV``, ``µV`` and ``microvolt`` are all ``"microvolts"``."""
-    return _UNITS.get(unit.strip().lower(), unit.strip())
-
-
-def common_unit(units: Sequence[str]) -> str:
-    """Return the unit all channels share as the first spells it; `MIXED` when they do not."""
-    if len({canonical_unit(unit) for unit in units}) > 1:
-        return MIXED
-    return units[0].strip() if units else ""
 
 
 def differences(expected: StreamSpec, found: StreamSpec) -> tuple[str, ...]:

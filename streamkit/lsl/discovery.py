@@ -8,9 +8,9 @@ from typing import Literal
 import pylsl
 
 from streamkit.errors import ConfigError, StreamError, StreamLost, StreamNotFound
-from streamkit.lsl.contract import common_unit
 from streamkit.lsl.wire import FORMATS, channels_of, keys_of
 from streamkit.types import StreamSpec
+from streamkit.units import common_unit
 
 Kind = Literal["signal", "markers"]
 

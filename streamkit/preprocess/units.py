@@ -7,22 +7,7 @@ from typing import Literal
 from streamkit.errors import ConfigError
 from streamkit.preprocess.stage import Samples, SampleStage, StageSettings
 from streamkit.types import StreamSpec
-
-PER_VOLT = {"volts": 1.0, "millivolts": 1e3, "microvolts": 1e6, "nanovolts": 1e9}
-
-_SHORT = {
-    "V": "volts",
-    "mV": "millivolts",
-    "uV": "microvolts",
-    "µV": "microvolts",
-    "μV": "microvolts",
-    "nV": "nanovolts",
-}
-_SPELLINGS = {
-    **{short.casefold(): name for short, name in _SHORT.items()},
-    **{name: name for name in PER_VOLT},
-    **{name.removesuffix("s"): name for name in PER_VOLT},
-}
+from streamkit.units import PER_VOLT, canonical_unit
 
 
 def potential_unit(spelling: str) -> str:
@@ -33,10 +18,10 @@ def potential_unit(spelling: str) -> str:
     ConfigError
         When it is none, or when nobody said.
     """
-    name = _SPELLINGS.get(spelling.strip().casefold())
-    if name is None:
+    name = canonical_unit(spelling)
+    if name not in PER_VOLT:
         said = f"the unit {spelling!r} is not a potential" if spelling.strip() else "the stream does not say its unit"
-        raise ConfigError(f"{said}; conversion is between {', '.join(PER_VOLT)} (or {', '.join(_SHORT)})")
+        raise ConfigError(f"{said}; conversion is between {', '.join(PER_VOLT)} (or V, mV, uV, nV)")
     return name
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 from streamkit.types import StreamSpec
+from streamkit.units import MIXED, common_unit
 
 ELEMENT = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -89,17 +90,17 @@ def stream_footer(first: float, last: float, count: int, offsets: Sequence[tuple
 def spec_of_header(content: bytes | str) -> StreamSpec:
     """Read the ``<info>`` document of a stream, whoever wrote it.
 
-    Channels without labels are called ``ch1``, ``ch2`` …; `unit` is the unit all channels share, else empty
-    (``description["units"]`` then lists them).
+    Channels without labels are called ``ch1``, ``ch2`` …; `unit` is what `common_unit` says of the channels
+    (``description["units"]`` lists them when they differ).
     """
     text = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
     info = Xml.fromstring(clean(text))
     count = int(info.findtext("channel_count", "1"))
     channels = info.findall("./desc/channels/channel")
     units = [(channel.findtext("unit") or "").strip() for channel in channels]
-    same = len(set(units)) == 1 and len(units) == count
+    unit = common_unit(units) if len(units) == count else ""
     facts = description(info)
-    if not same and any(units):
+    if unit == MIXED:
         facts["units"] = ", ".join(units)
     values: dict[str, Any] = {
         field: (info.findtext(field) or "").strip() for field in ("type", "source_id", "hostname")
@@ -108,7 +109,7 @@ def spec_of_header(content: bytes | str) -> StreamSpec:
         name=info.findtext("name") or "",
         ch_names=labels(channels, count),
         sfreq=float(info.findtext("nominal_srate", "0")),
-        unit=units[0] if same else "",
+        unit=unit,
         channel_format=(info.findtext("channel_format") or "float32").removeprefix("cf_"),
         description=facts,
         **values,

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from streamkit.errors import ContractMismatch
-from streamkit.lsl.contract import canonical_unit, channel_picks, check, common_unit, differences
+from streamkit.lsl.contract import channel_picks, check, differences
 from streamkit.types import StreamSpec
+from streamkit.units import canonical_unit, common_unit
 
 EXPECTED = StreamSpec(type="EEG", ch_names=("Fz", "Cz", "Pz"), sfreq=500.0, unit="microvolts")
 
