@@ -19,7 +19,8 @@ from pylsl.util import LostError
 from streamkit.errors import RecordingError, StreamLost
 from streamkit.lsl.discovery import find, full_info, not_found, spec_from
 from streamkit.recording.model import RecordingMeta
-from streamkit.recording.native import XDF, Sidecar, write_sidecar
+from streamkit.recording.native import XDF
+from streamkit.recording.sidecar import Sidecar, write_sidecar
 from streamkit.recording.xdf_write import XdfWriter
 from streamkit.types import StreamSpec
 

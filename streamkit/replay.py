@@ -23,8 +23,8 @@ from streamkit.errors import ConfigError, StreamNotFound
 from streamkit.lsl.outlet import ImageOutlet, MarkerOutlet, Outlet, SignalOutlet
 from streamkit.recording import Markers, Recording, Signal
 from streamkit.recording.clip import clip
+from streamkit.recording.entries import FORMATS, WIDENED, marker_numbers
 from streamkit.recording.images import LONGEST_SIDE, Image, Pixels, as_float, load_stimuli
-from streamkit.recording.native import FORMATS, WIDENED, marker_numbers
 from streamkit.recording.schedule import Lane, Schedule, typical_step
 from streamkit.recording.xdf_xml import ELEMENT, clean, distinct
 from streamkit.types import Stamps
