@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from streamkit.bundle import ModelBundle, load_bundle
 from streamkit.clock import monotonic
 from streamkit.errors import RecordingError
-from streamkit.lsl.contract import channel_picks, check
+from streamkit.lsl.contract import channel_picks, signal_of
 from streamkit.pipeline import Pipeline
 from streamkit.preprocess import Preprocessor, windows_of
 from streamkit.recording import Recording, Signal, read_recording
@@ -113,11 +113,8 @@ def contract_signal(bundle: ModelBundle, recording: Recording) -> tuple[Signal, 
     RecordingError
         When the recording has no signal at all.
     """
-    expected = bundle.contract.stream
-    candidates = [s for s in recording.signals if set(expected.ch_names) <= set(s.spec.ch_names)]
-    signal = candidates[0] if candidates else recording.signal()
-    check(expected, signal.spec)
-    return signal, channel_picks(expected, signal.spec)
+    signal = signal_of(recording, bundle.contract.stream)
+    return signal, channel_picks(bundle.contract.stream, signal.spec)
 
 
 def build_pipeline(bundle: ModelBundle, picks: NDArray[np.intp] | None, backend: str) -> tuple[Pipeline, str]:

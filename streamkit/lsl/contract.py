@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamkit.errors import ContractMismatch
+from streamkit.recording import Recording, Signal
 from streamkit.types import StreamSpec
 from streamkit.units import canonical_unit
 
@@ -51,6 +52,30 @@ def check(expected: StreamSpec, found: StreamSpec) -> None:
             "(live: --stream), change its source, or calibrate on recordings of this one:",
             lines,
         )
+
+
+def signal_of(recording: Recording, expected: StreamSpec, name: str = "") -> Signal:
+    """Find the signal of a recording that has the channels of `expected`, and check the rest of it.
+
+    Of several the one called `name` is taken, else the first.
+
+    Raises
+    ------
+    ContractMismatch
+        When none has them, or rate or unit differ; line by line.
+    RecordingError
+        When the recording has no signal at all.
+    """
+    candidates = [s for s in recording.signals if set(expected.ch_names) <= set(s.spec.ch_names)]
+    named = [s for s in candidates or recording.signals if s.spec.name == name]
+    signal = next(iter((*named, *candidates)), None) or recording.signal()
+    lines = differences(expected, signal.spec)
+    if lines:
+        raise ContractMismatch(
+            f"recording {recording.meta.name!r}, stream {signal.spec.name!r} is not what the bundle was calibrated on:",
+            lines,
+        )
+    return signal
 
 
 def _channels(expected: StreamSpec, found: StreamSpec) -> tuple[str, ...]:

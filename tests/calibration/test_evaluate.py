@@ -47,3 +47,8 @@ def test_missing_channels_are_named(calibrated):
     recording = respelt(read_recording(calibrated.held_out_recordings[0]), ch_names=("a", "b", "x"))
     with pytest.raises(ContractMismatch, match="1 of 3 expected are missing: c"):
         evaluate(calibrated.bundle, [recording])
+
+
+def test_a_stream_of_another_name_is_found_by_its_channels(calibrated):
+    recording = respelt(read_recording(calibrated.held_out_recordings[0]), name="another amplifier")
+    assert evaluate(calibrated.bundle, [recording]).scores[0].value > 0.9
