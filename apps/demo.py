@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.rehearsal import Cast, Rehearsal, rehearse
+from apps.view.environment import check as check_window
+from apps.view.environment import screenless
 from calibration.calibrate import calibrate
 from calibration.datasets.world import simulate, write_world
 from calibration.datasets.world_config import load_world
@@ -52,12 +54,15 @@ def fresh_folder(out: Path) -> Path:
     return out
 
 
-def has_display() -> bool:
-    """True where a window can be shown."""
-    offscreen = os.environ.get("QT_QPA_PLATFORM") == "offscreen"
-    return not offscreen and (
-        sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    )
+def no_window() -> str:
+    """Why no window can be shown here; empty when one can."""
+    if screenless(os.environ):
+        return "Qt was told to draw offscreen"
+    try:
+        check_window()
+    except BadInput as error:
+        return str(error)
+    return ""
 
 
 @contextlib.contextmanager

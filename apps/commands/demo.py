@@ -30,12 +30,15 @@ def command(ctx: click.Context, out: Path, headless: bool, seed: int, as_json: b
     for module, extra in NEEDED.items():
         require(module, extra, "the demo")
     machine_only_lsl()
-    from apps.demo import has_display, run_demo
+    from apps.demo import no_window, run_demo
     from calibration.progress import Bar
 
+    why = "" if headless else no_window()
+    if why:
+        click.echo(f"no window: {why}; taking screenshots instead", err=True)
     report = run_demo(
         out,
-        headless=headless or not has_display(),
+        headless=headless or bool(why),
         seed=seed,
         say=lambda text: click.echo(text, err=True),
         progress=Bar(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
@@ -48,6 +49,7 @@ def check(
     environ: Mapping[str, str] | None = None,
     load: Callable[[str], object] = importlib.import_module,
     platform: str = sys.platform,
+    probe: Callable[[], str] = lambda: open_and_close(),
 ) -> None:
     """Raise where a window cannot be drawn; otherwise do nothing.
 
@@ -59,6 +61,8 @@ def check(
         Imports a module by name.
     platform
         As ``sys.platform``.
+    probe
+        Tries the display; returns what went wrong, empty when nothing did.
 
     Raises
     ------
@@ -67,13 +71,16 @@ def check(
     BadInput
         A system library is missing, or there is no display and none was asked to be done without.
     """
-    check_display(os.environ if environ is None else environ, platform)
+    environ = os.environ if environ is None else environ
+    check_display(environ, platform)
     check_packages(load)
+    if not screenless(environ) and platform == "linux":
+        check_screen(probe)
 
 
 def check_display(environ: Mapping[str, str], platform: str = sys.platform) -> None:
     """Raise BadInput where there is no display and the platform was not set to one that needs none."""
-    if platform in ("win32", "darwin") or environ.get("QT_QPA_PLATFORM", "").split(":")[0] in SCREENLESS:
+    if platform in ("win32", "darwin") or screenless(environ):
         return
     if not environ.get("DISPLAY") and not environ.get("WAYLAND_DISPLAY"):
         raise BadInput(
@@ -81,6 +88,33 @@ def check_display(environ: Mapping[str, str], platform: str = sys.platform) -> N
             "Run `streamkit view` on a computer with a screen on the same network, or make pictures without one: "
             "QT_QPA_PLATFORM=offscreen streamkit view --screenshot OUT.png --after 10"
         )
+
+
+def screenless(environ: Mapping[str, str]) -> bool:
+    """True where Qt was told to draw without a display."""
+    return environ.get("QT_QPA_PLATFORM", "").split(":")[0] in SCREENLESS
+
+
+def check_screen(probe: Callable[[], str]) -> None:
+    """Raise BadInput where the display, or a library that reaches it, does not work."""
+    wrong = probe()
+    if wrong:
+        raise BadInput(
+            f"the window cannot open on this display ({wrong}). Check DISPLAY or WAYLAND_DISPLAY, and on Debian or "
+            f"Ubuntu run: sudo apt-get install {' '.join((*NEEDED, *NEEDED_ON_SCREEN))}; or make pictures without a "
+            "display: QT_QPA_PLATFORM=offscreen streamkit view --screenshot OUT.png --after 10"
+        )
+
+
+def open_and_close() -> str:
+    """Connect Qt to the display in a process of its own, which Qt ends when it fails; returns its last words."""
+    code = "from PyQt6.QtGui import QGuiApplication; QGuiApplication([])"
+    try:
+        trial = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return "it does not answer"
+    lines = [line.removeprefix("qt.qpa.") for line in trial.stderr.splitlines() if line.strip()]
+    return "" if trial.returncode == 0 else (lines[0] if lines else f"Qt ended with status {trial.returncode}")
 
 
 def check_packages(load: Callable[[str], object] = importlib.import_module) -> None:

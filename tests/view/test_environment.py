@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.view.environment import check, check_display, check_packages
+from apps.view.environment import check, check_display, check_packages, check_screen, open_and_close
 from streamkit.errors import BadInput, MissingPackage
 
 
@@ -42,6 +42,26 @@ def test_a_missing_system_library_says_which_debian_package_has_it() -> None:
 
 def test_this_machine_can_draw_offscreen() -> None:
     check({"QT_QPA_PLATFORM": "offscreen"})
+
+
+def test_a_display_that_does_not_work_says_what_qt_said_and_what_to_install() -> None:
+    with pytest.raises(BadInput, match=r"could not connect to display :99.*libxcb-icccm4.*QT_QPA_PLATFORM=offscreen"):
+        check({"DISPLAY": ":99"}, platform="linux", probe=lambda: "could not connect to display :99")
+
+
+def test_a_display_that_works_passes() -> None:
+    check_screen(lambda: "")
+
+
+def test_the_probe_reports_a_display_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QT_QPA_PLATFORM", "xcb")
+    monkeypatch.setenv("DISPLAY", ":4711")
+    assert open_and_close() != ""
+
+
+def test_the_probe_is_content_where_qt_can_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    assert open_and_close() == ""
 
 
 def run_view(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
