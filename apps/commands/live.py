@@ -68,9 +68,12 @@ def command(
     """Decode a live stream with BUNDLE and publish what it says on LSL. Ctrl-C stops and sums up."""
     from streamkit.bundle import load_bundle
     from streamkit.inference.table import check_name
+    from streamkit.lsl.discovery import predicate
     from streamkit.session import Session
 
     check_name(backend)
+    for query in (stream, markers or ""):
+        predicate(query)
     if out is not None and out.exists():
         raise BadInput(f"--record {out}: exists already; choose a new folder")
     check_out(out, "--record")

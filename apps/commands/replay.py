@@ -43,6 +43,9 @@ def command(
     replay = Replay(whole, base=base, speed=speed, loop=loop, start=start, stop=stop, wait_for_consumers=wait)
     for note in whole.meta.details.get("notes", []):
         click.echo(f"note: {note}", err=True)
+    for stream in whole.signals:
+        if stream.blank():
+            click.echo(f"note: {stream.spec.name}: no finite value in {', '.join(stream.blank())}", err=True)
     click.echo(f"publishing {whole.meta.name}{' (simulated)' if whole.meta.simulated else ''}:", err=True)
     for line in listing(whole, replay.source_ids):
         click.echo(line, err=True)

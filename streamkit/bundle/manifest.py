@@ -75,6 +75,8 @@ def read_manifest(path: Path) -> Manifest:
         When it is missing, too large, cut short, changed or of a newer format.
     """
     file = path / MANIFEST
+    if not path.exists():
+        raise BundleError(f"there is no bundle at {path}, expected a folder with {MANIFEST}")
     if not path.is_dir():
         raise BundleError(f"{path} is not a folder, expected a bundle (a folder with {MANIFEST})")
     if not file.is_file() or file.is_symlink():

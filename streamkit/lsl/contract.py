@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streamkit.errors import ContractMismatch
+from streamkit.errors import ContractMismatch, RecordingError
 from streamkit.recording import Recording, Signal
 from streamkit.types import StreamSpec
 from streamkit.units import canonical_unit
@@ -64,7 +64,7 @@ def signal_of(recording: Recording, expected: StreamSpec, name: str = "") -> Sig
     ContractMismatch
         When none has them, or rate or unit differ; line by line.
     RecordingError
-        When the recording has no signal at all.
+        When the recording has no signal at all, or a channel of it holds no finite value.
     """
     candidates = [s for s in recording.signals if set(expected.ch_names) <= set(s.spec.ch_names)]
     named = [s for s in candidates or recording.signals if s.spec.name == name]
@@ -74,6 +74,12 @@ def signal_of(recording: Recording, expected: StreamSpec, name: str = "") -> Sig
         raise ContractMismatch(
             f"recording {recording.meta.name!r}, stream {signal.spec.name!r} is not what the bundle was calibrated on:",
             lines,
+        )
+    blank = [name for name in signal.blank() if name in expected.ch_names]
+    if blank:
+        raise RecordingError(
+            f"recording {recording.meta.name!r}, stream {signal.spec.name!r}: no sample of {_some(blank)} is a finite "
+            "number, so there is nothing to decode. Check the connection and record again."
         )
     return signal
 

@@ -10,6 +10,7 @@ import pylsl
 from streamkit.errors import StreamError
 from streamkit.lsl.contract import differences
 from streamkit.lsl.discovery import find, not_found, only, spec_of
+from streamkit.recording.model import SAID
 from streamkit.types import StreamSpec
 
 SLICE_S = 1.0
@@ -93,7 +94,8 @@ def pick_markers(query: str | None, signal: StreamSpec, timeout: float) -> list[
         The stream the markers go with.
     """
     if query is not None:
-        return [i for i in find(query, timeout=timeout) if i.channel_count() == 1 and i.nominal_srate() == 0]
+        found = [info for info in find(query, timeout=timeout) if info.type() not in SAID]
+        return [info for info in found if info.channel_count() == 1 and info.nominal_srate() == 0]
     found = find(f"hostname={signal.hostname}", timeout=timeout, kind="markers")
     base, slash, _ = signal.source_id.rpartition("/")
     related = [info for info in found if slash and info.source_id().rpartition("/")[0] == base]

@@ -90,7 +90,8 @@ def opened(mne: Any, path: Path, reader: str) -> tuple[Any, list[str]]:
             raise RecordingError(f"{path} needs a package that MNE could not import ({error})") from error
         except Exception as error:
             raise RecordingError(
-                f"{path} cannot be read ({one_line(error)}). Give a whole, continuous recording; epochs will not do."
+                f"{path} cannot be read as {path.suffix} ({one_line(error)}): it is damaged, or of another kind. "
+                "Give a whole, continuous recording; epochs will not do."
             ) from error
     return raw, list(
         dict.fromkeys(one_line(w.message) for w in caught if not issubclass(w.category, DeprecationWarning))

@@ -15,6 +15,9 @@ from streamkit.clock import monotonic
 from streamkit.errors import RecordingError
 from streamkit.types import Chunk, Event, FloatArray, Stamps, StreamSpec
 
+SAID = ("Decision", "Health")
+"""Types of the text streams a live session publishes; recorded with its inputs, they are not events to decode."""
+
 
 @dataclass(frozen=True)
 class Signal:
@@ -40,6 +43,13 @@ class Signal:
                 f"stream {self.spec.name!r}: {len(self.stamps)} stamps and {self.spec.n_chans} channel names "
                 f"were given for data of shape {self.data.shape}, expected (n_times, n_chans)"
             )
+
+    def blank(self) -> tuple[str, ...]:
+        """Names of the channels that hold no finite value at all; none where there is no sample."""
+        if not len(self.stamps):
+            return ()
+        dead = ~np.isfinite(self.data).any(axis=0)
+        return tuple(name for name, is_dead in zip(self.spec.ch_names, dead, strict=True) if is_dead)
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """The samples in order as chunks of up to `size`, with corrected stamps, as an inlet would give them."""
@@ -146,8 +156,9 @@ class Recording:
         raise RecordingError(f"{self.meta.name}: expected {wanted}, found {found}")
 
     def events(self) -> list[Event]:
-        """Return the events of all marker streams in order of time."""
-        return sorted((e for stream in self.markers for e in stream.events()), key=lambda e: e.stamp)
+        """Return the events of all marker streams in order of time; what a session said (`SAID`) is none."""
+        streams = (stream for stream in self.markers if stream.spec.type not in SAID)
+        return sorted((e for stream in streams for e in stream.events()), key=lambda e: e.stamp)
 
     @property
     def span(self) -> tuple[float, float]:

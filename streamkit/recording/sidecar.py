@@ -99,5 +99,9 @@ def read_sidecar(folder: Path) -> Sidecar:
         return Sidecar.model_validate_json((folder / JSON).read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise RecordingError(f"{folder / JSON} is not valid at {where}: {first['msg']}") from error
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        what = "no such key is known" if first["type"] == "extra_forbidden" else first["msg"]
+        raise RecordingError(
+            f"{folder / JSON} is not valid at {where}: {what}. Copy the folder again, or remove {JSON} to read what "
+            "the streams alone say."
+        ) from error

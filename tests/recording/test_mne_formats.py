@@ -91,7 +91,7 @@ def test_a_missing_companion_file_is_named(raw: mne.io.RawArray, tmp_path: Path)
 @pytest.mark.parametrize("suffix", [".fif", ".edf", ".bdf", ".gdf", ".vhdr", ".set"])
 def test_a_broken_file_is_refused_in_one_sentence(suffix: str, tmp_path: Path) -> None:
     (tmp_path / f"run{suffix}").write_bytes(b"this is not what it says it is" * 20)
-    with pytest.raises(RecordingError, match=rf"run\{suffix} cannot be read \(.*\)\. Give a whole, continuous"):
+    with pytest.raises(RecordingError, match=rf"run\{suffix} cannot be read as \{suffix} .*Give a whole, continuous"):
         read_recording(tmp_path / f"run{suffix}")
 
 
