@@ -15,6 +15,7 @@ from calibration.evaluate import Answers, image_scores, score, score_cca
 from calibration.export import check_export, export_graph, run_torch
 from calibration.fit import fit
 from calibration.metrics import Draws, Score
+from calibration.network import builder_of
 from calibration.progress import Progress
 from calibration.provenance import provenance
 from calibration.recipe import Recipe
@@ -118,6 +119,7 @@ def calibrate(
     check_free(Path(out) / "bundle.json", "--out", overwrite)
     if seed is not None:
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
+    builder_of(recipe.model.name)  # a wrong name is told before the data are read
     recordings = read_recordings(recipe, data_path, progress)
     kept, held = hold_out([r.meta.group for r in recordings], recipe.split.held_out)
     training = [r for r in recordings if r.meta.group in kept]

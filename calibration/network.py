@@ -31,22 +31,31 @@ class Network:
         ConfigError
             For an unknown name, a wrong argument or sizes that do not fit; says which.
         """
-        torch = require("torch", "train", "calibration")
-        builder = _builder(self.name)
+        builder = builder_of(self.name)
         known = list(inspect.signature(builder).parameters)
         unknown = [key for key in self.args if key not in known]
         if unknown:
             close = difflib.get_close_matches(unknown[0], known, 1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ConfigError(f"model.args: {self.name!r} takes no {unknown[0]!r}.{hint} It takes {', '.join(known)}")
-        torch.manual_seed(seed)
+        require("torch", "train", "calibration").manual_seed(seed)
         try:
             return builder(**self.args)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"model {self.name!r} cannot be built: {error}") from error
 
 
-def _builder(name: str) -> Any:
+def builder_of(name: str) -> Any:
+    """Return what builds the networks called `name`.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such model; names the closest.
+    MissingPackage
+        When torch is not installed.
+    """
+    require("torch", "train", "calibration")
     known = {point.name: point for point in entry_points(group=GROUP)}
     if name not in known:
         close = difflib.get_close_matches(name, known, 1)

@@ -27,9 +27,11 @@ def command(bundle: Path, recordings: tuple[Path, ...], report: Path | None, bac
     from calibration import evaluate
     from calibration.report import write_evaluation
     from streamkit.bundle import load_bundle
+    from streamkit.inference.table import check_name
     from streamkit.recording import read_recording
 
     check_out(report, "--report")
+    check_name(backend)
     loaded = load_bundle(bundle)
     read = [read_recording(path) for path in recordings]
     with contextlib.redirect_stdout(sys.stderr):

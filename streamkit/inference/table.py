@@ -108,12 +108,16 @@ def open_backend(name: str, graph: Graph, threads: int = 1, batch: int = 1) -> B
     ------
     ConfigError
         For an unknown name.
+    MissingPackage
+        When its package is absent.
     BackendError
-        For an absent package, or a graph it cannot run; says which and what to do.
+        For a graph it cannot run; says what to do.
     """
     check_name(name)
     row = BACKENDS[name]
     available, why_not = row.available()
-    if not available or (why_not := row.lacks(graph)):
+    if not available:
+        raise MissingPackage(why_not)
+    if why_not := row.lacks(graph):
         raise BackendError(why_not)
     return row.create().open(graph, threads, batch)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamkit.errors import BackendError, ConfigError
+from streamkit.errors import BackendError, ConfigError, MissingPackage
 from streamkit.inference import BACKENDS, open_backend
 from tests import small_graphs
 
@@ -23,7 +23,7 @@ def test_an_absent_package_names_the_extra(name: str, tmp_path: Path, monkeypatc
     assert not available
     assert f"pip install 'streamkit[{EXTRAS[name]}]'" in why_not
     assert BACKENDS[name].version() == ""
-    with pytest.raises(BackendError, match=f"the {name} backend needs the package '{name}'"):
+    with pytest.raises(MissingPackage, match=f"the {name} backend needs the package '{name}'"):
         open_backend(name, graph)
 
 
