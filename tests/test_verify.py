@@ -109,11 +109,22 @@ def test_a_doubled_event_fails(bundle: Path, recording: Path) -> None:
     assert report["missed"] == 0
 
 
-def test_a_zero_phase_stage_fails(bundle: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def zero_phase(self: filters.Filter, data: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        sos = scipy.signal.butter(2, [1, 30], "bandpass", fs=SFREQ, output="sos")
-        return np.asarray(scipy.signal.sosfiltfilt(sos, data, axis=0, padlen=min(20, len(data) - 1)))
+def zero_phase(self: filters.Filter, data: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    sos = scipy.signal.butter(2, [1, 30], "bandpass", fs=SFREQ, output="sos")
+    return np.asarray(scipy.signal.sosfiltfilt(sos, data, axis=0, padlen=min(20, len(data) - 1)))
 
+
+def test_a_zero_phase_stage_in_the_live_path_fails(
+    bundle: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filters.Filter, "transform", zero_phase)  # the offline answer comes from another process
+    result, report = run(bundle, recording, "--over", "memory")
+    assert result.return_value == 1
+    assert not report["passed"]
+    assert report["max_abs"] > 1e-5
+
+
+def test_a_zero_phase_stage_in_both_paths_fails(bundle: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filters.Filter, "transform", zero_phase)
     offline = offline_answer(bundle, recording, "onnxruntime")
     verdict = compare(offline, over_memory(bundle, recording, "onnxruntime"), SFREQ)
