@@ -141,6 +141,8 @@ class Session:
         self._publisher: HealthPublisher | None = None
         self._stop, self._drain = threading.Event(), True
         self._thread: threading.Thread | None = None
+        # Not the thread's own join: interrupted by Ctrl-C, it takes a running thread for a dead one (before 3.13).
+        self._ended = threading.Event()
 
     @property
     def state(self) -> str:
@@ -181,7 +183,7 @@ class Session:
         self._drain = drain
         self._stop.set()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._ended.wait()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the session has ended; False when `timeout` seconds ran out first.
@@ -191,10 +193,8 @@ class Session:
         StreamkitError
             What ended it, unless it was stopped.
         """
-        if self._thread is not None:
-            self._thread.join(timeout)
-            if self._thread.is_alive():
-                return False
+        if self._thread is not None and not self._ended.wait(timeout):
+            return False
         if self.error is not None:
             raise self.error
         return True
@@ -228,7 +228,12 @@ class Session:
             wrapped.__cause__ = error
             self._fail("failed", wrapped)
         finally:
-            self._leave()
+            try:
+                self._leave()
+            except Exception as error:
+                self.error = self.error or StreamkitError(f"closing failed: {type(error).__name__}: {error}")
+            finally:
+                self._ended.set()
 
     def _work(self, publisher: HealthPublisher) -> None:
         signal = self._find_signal()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,34 +180,6 @@ def test_image_files_share_one_shape_and_streams_of_one_name_get_distinct_ids(tm
     files = {"face": tmp_path / "a.png", "höuse": tmp_path / "b.png"}
     replay = Replay(replace(source, signals=twins, stimulus_arrays={}, stimuli=files), base="b", linger=1.0)
     assert list(replay.source_ids.values()) == ["b/short-shown", "b/words", "b/codes", "b/eeg", "b/eeg-2"]
-
-
-def test_mne_lsl_reads_a_replayed_stream(recording: Recording, unique_id: str) -> None:
-    from mne_lsl.stream import StreamLSL
-
-    replay = Replay(recording, base=unique_id, wait_for_consumers=RESOLVE_S, loop=True)
-    with running(replay):
-        others = [Listener(replay.source_ids[name], 1) for name in ("words", "codes", "acc", "slow")]
-        for listener in others:
-            listener.start()
-        stream = StreamLSL(1.0, name="eeg", source_id=replay.source_ids["eeg"])
-        stream.connect(acquisition_delay=0.05, timeout=RESOLVE_S)
-        others[0].done.wait(RESOLVE_S)
-        deadline = time.monotonic() + RESOLVE_S
-        while stream.n_new_samples <= 20 and time.monotonic() < deadline:
-            time.sleep(0.05)  # its own thread fetches, and tells nobody
-        data, stamps = stream.get_data()
-        assert stream.ch_names == ["C3", "C4", "count"]
-        assert int(stream.get_channel_units()[0][1]) == -6
-        assert stream.info["sfreq"] == 250
-        stream.disconnect()
-        for listener in others:
-            listener.stop()
-    known = stamps > 0
-    assert known.sum() > 20
-    numbers = data[2, known].astype(int) % 500
-    assert np.array_equal(np.diff(numbers) % 500, np.ones(len(numbers) - 1))
-    assert np.array_equal(data[:, known].T.astype(np.float32), recording.signals[0].data[numbers])
 
 
 def test_the_command_says_what_it_publishes_and_where(recording: Recording, tmp_path: Path, unique_id: str) -> None:
