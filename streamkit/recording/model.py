@@ -48,8 +48,8 @@ class Signal:
         """Names of the channels that hold no finite value at all; none where there is no sample."""
         if not len(self.stamps):
             return ()
-        dead = ~np.isfinite(self.data).any(axis=0)
-        return tuple(name for name, is_dead in zip(self.spec.ch_names, dead, strict=True) if is_dead)
+        alive = np.isfinite(self.data)
+        return tuple(name for k, name in enumerate(self.spec.ch_names) if not alive[:, k].any())
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """The samples in order as chunks of up to `size`, with corrected stamps, as an inlet would give them."""
