@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pylsl
@@ -40,6 +42,14 @@ def listening_to(replay: Replay, names: tuple[str, ...]) -> list[Listener]:
 # mne-lsl
 
 
+def wait_for(stream: Any, n_samples: int) -> None:
+    """Wait until mne-lsl holds so many samples that nobody took."""
+    deadline = time.monotonic() + RESOLVE_S
+    while stream.n_new_samples < n_samples:
+        assert time.monotonic() < deadline, f"mne-lsl has {stream.n_new_samples} of {n_samples} samples"
+        threading.Event().wait(0.02)
+
+
 def test_mne_lsl_reads_a_replayed_stream(unique_id: str) -> None:
     from mne_lsl.stream import StreamLSL
 
@@ -49,7 +59,7 @@ def test_mne_lsl_reads_a_replayed_stream(unique_id: str) -> None:
         others = listening_to(replay, ("words", "codes", "acc", "slow"))
         stream = StreamLSL(1.0, name="eeg", source_id=replay.source_ids["eeg"])
         stream.connect(acquisition_delay=0.05, timeout=RESOLVE_S)
-        assert others[0].done.wait(RESOLVE_S)
+        wait_for(stream, 50)
         data, stamps = stream.get_data()
         assert stream.ch_names == ["C3", "C4", "count"]
         assert int(stream.get_channel_units()[0][1]) == -6
@@ -100,9 +110,7 @@ def test_mne_lsl_reads_the_predictions_of_a_live_session(tmp_path: Path, unique_
         stamps = pylsl.local_clock() - np.arange(500)[::-1] / SFREQ
         outlet.push(noise_recording().signals[0].data[:500], stamps)
         assert done.wait(RESOLVE_S)
-        while stream.n_new_samples < 19:
-            assert stream.connected
-            threading.Event().wait(0.02)
+        wait_for(stream, 19)
         values, received = stream.get_data()
         assert stream.ch_names == ["a", "b"]
         assert stream.info["sfreq"] == 0
