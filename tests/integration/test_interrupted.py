@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -133,11 +134,12 @@ def test_a_search_hears_ctrl_c(tmp_path: Path, unique_id: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_window_takes_its_replay_along(number: signal.Signals, tmp_path: Path, unique_id: str) -> None:
     pytest.importorskip("PyQt6.QtWidgets")
-    recording = noise_recording()
+    (noise,) = noise_recording().signals
     folder = tmp_path / unique_id
-    write_recording(Recording(recording.signals, recording.markers, meta=recording.meta), folder)
+    named = replace(noise, spec=noise.spec.model_copy(update={"name": unique_id}))
+    write_recording(Recording((named,)), folder)
     with streamkit("view", "--from", folder) as view:
-        assert pylsl.resolve_bypred("name='amp' and starts-with(source_id,'view-')", 1, WAIT_S)
+        assert pylsl.resolve_byprop("name", unique_id, 1, WAIT_S)
         assert len(command_lines(str(folder))) == 2
         os.kill(view.pid, number)
         _, said = view.communicate(timeout=WAIT_S)
