@@ -93,10 +93,12 @@ def contact_sheet(shown: NDArray[np.float32], seen: NDArray[np.float32], path: P
     from PIL import Image
 
     picks = np.linspace(0, len(shown) - 1, min(n, len(shown))).astype(int)
+    margin = ((2, 2), (2, 2), (0, 0))
     rows = [
-        np.concatenate([np.pad(images[i, 0], 2, constant_values=1) for i in picks], axis=1) for images in (shown, seen)
+        np.concatenate([np.pad(np.moveaxis(images[i], 0, -1), margin, constant_values=1) for i in picks], axis=1)
+        for images in (shown, seen)
     ]
-    sheet = np.clip(np.concatenate(rows), 0, 1)
+    sheet = np.clip(np.concatenate(rows), 0, 1).squeeze()
     picture = Image.fromarray((sheet * 255).astype(np.uint8))
     picture.resize((picture.width * 3, picture.height * 3), Image.Resampling.NEAREST).save(path)
 

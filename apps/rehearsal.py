@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 import uuid
 from collections.abc import Callable
@@ -86,6 +87,7 @@ class Cues:
 
 def _play(recording: Path, cast: Cast, speed: float, cues: Cues, pipe: Connection) -> None:
     """Child process: replay on cue."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
     try:
         replay = Replay(read_recording(recording), base=cast.replay, speed=speed, linger=3.0, go=cues.begin)
         replay.run()
@@ -95,13 +97,14 @@ def _play(recording: Path, cast: Cast, speed: float, cues: Cues, pipe: Connectio
 
 
 def _decode(
-    bundle: Path, cast: Cast, signal: str, markers: str | None, backend: str, cues: Cues, pipe: Connection
+    bundle: Path, cast: Cast, source: str, markers: str | None, backend: str, cues: Cues, pipe: Connection
 ) -> None:
     """Child process: a live session until the play is over."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         session = Session(
             load_bundle(bundle),
-            stream=f"source_id={signal}",
+            stream=f"source_id={source}",
             markers=markers,
             backend=backend,
             name=cast.session,
@@ -193,13 +196,13 @@ def rehearse(
     """
     cast = cast or Cast()
     bundle, recording = load_bundle(bundle_path), read_recording(played or recording_path)
-    signal, _ = contract_signal(bundle, recording)
+    stream, _ = contract_signal(bundle, recording)
     context = get_context("spawn")
     cues = Cues(context.Event(), context.Event(), context.Event())
     stage, stage_end = context.Pipe(duplex=False)
     booth, booth_end = context.Pipe(duplex=False)
     player = context.Process(target=_play, args=(played or recording_path, cast, speed, cues, stage_end), daemon=True)
-    queries = (f"{cast.replay}/{signal.spec.name}", f"source_id={cast.replay}/*" if recording.markers else None)
+    queries = (f"{cast.replay}/{stream.spec.name}", f"source_id={cast.replay}/*" if recording.markers else None)
     decoder = context.Process(target=_decode, args=(bundle_path, cast, *queries, backend, cues, booth_end), daemon=True)
     for process, child_end in ((player, stage_end), (decoder, booth_end)):
         process.start()
@@ -213,11 +216,14 @@ def rehearse(
         shift = _result(stage, "replay")["shift"]
         cues.over.set()
         report = _finish(client, booth)
-    finally:
+    except BaseException:
         for process in (player, decoder):
-            process.join(10)
-            if process.is_alive():
-                process.terminate()
+            process.terminate()
+        raise
+    for process in (player, decoder):
+        process.join(10)
+        if process.is_alive():
+            process.terminate()
     return _collect(client, report, shift, speed, bundle.contract.output.shape)
 
 

@@ -21,9 +21,9 @@ IMAGES = Path(__file__).parent / "images"
 
 
 def keep(pictures: list[str], name: str) -> None:
-    """Keep the picture taken at two thirds of the run."""
+    """Keep the picture taken half way through the run."""
     IMAGES.mkdir(exist_ok=True)
-    shutil.copyfile(pictures[len(pictures) * 2 // 3], IMAGES / name)
+    shutil.copyfile(pictures[len(pictures) // 2], IMAGES / name)
 
 
 def streamkit(*arguments: str) -> None:
@@ -40,30 +40,27 @@ def from_demo(folder: Path) -> None:
 
 def from_v4(folder: Path, data: Path) -> None:
     """Session 201025: calibrate, then replay the held-out images through a live session."""
-    from apps.demo import contact_sheet, live_part, shown_images
-    from streamkit.bundle import load_bundle
-    from streamkit.recording import read_recording
+    from apps.demo import live_part
 
     bundle, held_out = folder / "v4", folder / "held-out"
     streamkit("calibrate", "v4-images", "--data", str(data), "--out", str(bundle), "--held-out", str(held_out))
     (recording,) = held_out.iterdir()
-    result, pictures = live_part(bundle, recording, folder / "v4-live", True, print)
+    _, pictures = live_part(bundle, recording, folder / "v4-live", True, print)
     keep(pictures, "window-v4.png")
-    labels = [event.label for event in result.answer.events if event is not None]
-    shown = shown_images(read_recording(recording), labels, load_bundle(bundle).contract.output.shape)
-    contact_sheet(shown, result.answer.values, IMAGES / "shown-and-seen-v4.png")
 
 
 def main() -> None:
     """Make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--v4", type=Path, help="folder of the published V4 data; without it only the demo is run")
-    data = parser.parse_args().v4
+    parser.add_argument("--skip-demo", action="store_true", help="leave the pictures of the demo as they are")
+    options = parser.parse_args()
     machine_only_lsl()
     with tempfile.TemporaryDirectory() as folder:
-        from_demo(Path(folder))
-        if data is not None:
-            from_v4(Path(folder), data)
+        if not options.skip_demo:
+            from_demo(Path(folder))
+        if options.v4 is not None:
+            from_v4(Path(folder), options.v4)
 
 
 if __name__ == "__main__":
