@@ -62,7 +62,29 @@ def averaging(n_times: int, n_bins: int) -> np.ndarray:
     return (inside / inside.sum(0)).astype(np.float32)
 
 
-class LinearReadout(nn.Module):
+class FeatureReadout(nn.Module):
+    """Fixed features of a window, read out linearly; a subclass gives `features` and sets `readout`."""
+
+    readout: Readout
+
+    def features(self, x: Tensor) -> Tensor:
+        """``(B, n_chans, n_times)`` to ``(B, n_features)``, not yet standardised."""
+        raise NotImplementedError
+
+    def set_standardisation(self, mean: np.ndarray, std: np.ndarray) -> None:
+        """See `Readout.set_standardisation`."""
+        self.readout.set_standardisation(mean, std)
+
+    def set_weights(self, weight: np.ndarray, bias: np.ndarray) -> None:
+        """See `Readout.set_weights`."""
+        self.readout.set_weights(weight, bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, n_chans, n_times)`` to ``(B, *out_shape)``."""
+        return self.readout(self.features(x))
+
+
+class LinearReadout(FeatureReadout):
     """Average in time, flatten channel by channel, standardise, multiply.
 
     Parameters
@@ -92,18 +114,6 @@ class LinearReadout(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """``(B, n_chans, n_times)`` to ``(B, n_features)``, not yet standardised."""
         return (x if self.bins is None else x @ self.bins).flatten(1)
-
-    def set_standardisation(self, mean: np.ndarray, std: np.ndarray) -> None:
-        """See `Readout.set_standardisation`."""
-        self.readout.set_standardisation(mean, std)
-
-    def set_weights(self, weight: np.ndarray, bias: np.ndarray) -> None:
-        """See `Readout.set_weights`."""
-        self.readout.set_weights(weight, bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, n_chans, n_times)`` to ``(B, *out_shape)``."""
-        return self.readout(self.features(x))
 
 
 def build(

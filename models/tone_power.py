@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.linear import Readout
+from models.linear import FeatureReadout, Readout
 
 EPS = 1e-12
 
@@ -31,7 +31,7 @@ def sines(hz: np.ndarray, n_times: int, sfreq: float) -> np.ndarray:
     return (waves * 2 / window.sum()).astype(np.float32)
 
 
-class TonePower(nn.Module):
+class TonePower(FeatureReadout):
     """Log power of fixed tones per channel, then a linear readout.
 
     Parameters
@@ -86,18 +86,6 @@ class TonePower(nn.Module):
             around = power[..., self.n_tones :].unflatten(-1, (self.n_neighbours, self.n_tones)).mean(-2)
             tone = tone - torch.log(around + EPS)
         return tone.flatten(1)
-
-    def set_standardisation(self, mean: np.ndarray, std: np.ndarray) -> None:
-        """See `models.linear.Readout.set_standardisation`."""
-        self.readout.set_standardisation(mean, std)
-
-    def set_weights(self, weight: np.ndarray, bias: np.ndarray) -> None:
-        """See `models.linear.Readout.set_weights`."""
-        self.readout.set_weights(weight, bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, n_chans, n_times)`` to ``(B, *out_shape)``."""
-        return self.readout(self.features(x))
 
 
 def build(
