@@ -102,7 +102,7 @@ def test_a_text_stream_is_not_a_signal(unique_id: str) -> None:
 
 def test_a_source_that_is_gone_does_not_answer(unique_id: str) -> None:
     outlet = MarkerOutlet("events", unique_id)
-    info = find_one(f"source_id={unique_id}")
+    info = find_one(f"source_id={unique_id}", timeout=30)
     outlet.close()
     with pytest.raises(StreamLost, match=r"was seen but did not answer within 0\.2 s"):
         MarkerInlet(info, timeout=0.2)
