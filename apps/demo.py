@@ -28,7 +28,6 @@ from calibration.recipe import load_recipe
 from calibration.targets import image_of
 from streamkit.bundle import load_bundle
 from streamkit.errors import BadInput
-from streamkit.preprocess import Preprocessor
 from streamkit.recording import Recording, read_recording
 from streamkit.verify import compare, offline_in_its_own_process
 
@@ -150,7 +149,7 @@ def score(bundle_path: Path, recording_path: Path, rehearsal: Rehearsal, out: Pa
     live = rehearsal.answer
     offline = offline_in_its_own_process(bundle_path, recording_path, live.backend)
     contract = bundle.contract
-    verdict = compare(offline, live, Preprocessor(contract.stream, contract.preprocess).out.sfreq)
+    verdict = compare(offline, live, contract.processed.sfreq)
     labels = [event.label for event in live.events if event is not None]
     shown = shown_images(recording, labels, contract.output.shape)
     contact_sheet(shown, live.values, out / "shown_and_seen.png")

@@ -18,7 +18,6 @@ from streamkit.bundle import ModelBundle
 from streamkit.errors import BundleError, ConfigError, RecordingError
 from streamkit.lsl.contract import signal_of
 from streamkit.pipeline import Pipeline
-from streamkit.preprocess import Preprocessor
 from streamkit.recording import Recording
 from streamkit.types import OutputSpec, Prediction
 
@@ -189,14 +188,9 @@ def evaluate(
     scores = score(answers, recipe.target, output, recipe.evaluate, seed)
     if recipe.evaluate.cca:
         examples = examples_of(recordings, bundle.contract.stream, bundle.contract.preprocess, recipe)
-        rate = output_rate(bundle)
+        rate = bundle.contract.processed.sfreq
         scores.append(score_cca(examples.X, examples.y, examples.groups, rate, output, recipe.evaluate, seed))
     return Evaluation(tuple(scores), answers, output, recipe.target, counts, runner.backend)
-
-
-def output_rate(bundle: ModelBundle) -> float:
-    """Rate of the processed samples in Hz."""
-    return Preprocessor(bundle.contract.stream, bundle.contract.preprocess).out.sfreq
 
 
 def recipe_of(bundle: ModelBundle) -> Recipe:

@@ -15,7 +15,6 @@ from calibration.train import History
 from calibration.windows import Examples
 from streamkit.bundle import ModelBundle
 from streamkit.errors import require
-from streamkit.preprocess import Preprocessor
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -43,7 +42,7 @@ def write_report(
     if history is not None:
         figures.append(("Training", plots.save(plots.training_figure(history), folder / "training.png")))
     if recipe.target.kind == "class" and training.X.shape[2] > 1:
-        names = Preprocessor(bundle.contract.stream, bundle.contract.preprocess).out.ch_names
+        names = bundle.contract.processed.ch_names
         drawn = plots.class_means_figure(training, output, names, sfreq, recipe.window.tmin)
         figures.append(("Class means of the training windows", plots.save(drawn, folder / "class-means.png")))
     facts = {

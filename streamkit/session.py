@@ -26,7 +26,6 @@ from streamkit.lsl.markers import MarkerInlet
 from streamkit.lsl.selection import await_markers, await_signal
 from streamkit.lsl.stimuli import StimulusOutlet, open_stimuli
 from streamkit.pipeline import Pipeline
-from streamkit.preprocess import Preprocessor
 from streamkit.types import Prediction, StreamSpec
 
 PULL_S = 0.1
@@ -365,6 +364,5 @@ class Session:
 
 def _hop(bundle: ModelBundle) -> float | None:
     """Seconds between predictions of a continuous decoder."""
-    contract = bundle.contract
-    hop = contract.window.hop
-    return hop / Preprocessor(contract.stream, contract.preprocess).out.sfreq if hop else None
+    hop = bundle.contract.window.hop
+    return hop / bundle.contract.processed.sfreq if hop else None

@@ -117,13 +117,6 @@ def contract_signal(bundle: ModelBundle, recording: Recording) -> tuple[Signal, 
     return signal, channel_picks(bundle.contract.stream, signal.spec)
 
 
-def build_pipeline(bundle: ModelBundle, picks: NDArray[np.intp] | None, backend: str) -> tuple[Pipeline, str]:
-    """Return the bundle's pipeline and the name of the backend that runs it."""
-    contract = bundle.contract
-    runner = bundle.open_runner(backend)
-    return Pipeline(contract.stream, contract.preprocess, contract.window, runner, picks=picks), runner.backend
-
-
 def offline_answer(bundle_path: Path, recording_path: Path, backend: str = "auto") -> Answer:
     """Answer from the file alone: the whole signal as one chunk, windows sliced from the result."""
     bundle, recording = load_bundle(bundle_path), read_recording(recording_path)
@@ -192,12 +185,14 @@ def over_memory(
     """
     bundle, recording = load_bundle(bundle_path), read_recording(recording_path)
     signal, picks = contract_signal(bundle, recording)
-    pipeline, name = build_pipeline(bundle, picks, backend)
+    contract, runner = bundle.contract, bundle.open_runner(backend)
+    pipeline = Pipeline(contract.stream, contract.preprocess, contract.window, runner, picks=picks)
     predictions: list[Prediction] = []
     for item in tamper(feed(recording, signal, seed)):
         predictions += pipeline.push(item) if isinstance(item, Chunk) else pipeline.push_event(item)
     predictions += pipeline.finish()
-    return Answer.of(name, predictions, bundle.contract.output.shape)
+    runner.close()
+    return Answer.of(runner.backend, predictions, contract.output.shape)
 
 
 def compare(offline: Answer, live: Answer, sfreq: float, tolerance: float = LIVE_PARITY) -> Verdict:

@@ -8,17 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.cli import main
 from streamkit.recording import Markers, Recording, RecordingMeta, Signal, read_recording, write_recording
 from streamkit.types import StreamSpec
-
-
-def run(*words: object) -> int:
-    try:
-        main([str(word) for word in words])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+from tests.command_line import run
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.cli import main
 from streamkit.recording import read_recording
+from tests.command_line import run
 
 WORLD = """
 name = "tiny"
@@ -26,14 +26,6 @@ luminance = 6
 simple = 4
 complex = 2
 """
-
-
-def run(*words: object) -> int:
-    try:
-        main([str(word) for word in words])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import click
 from apps.rehearsal import rehearse
 from streamkit.bundle import load_bundle
 from streamkit.inference.table import check_name
-from streamkit.preprocess import Preprocessor
 from streamkit.verify import Answer, Verdict, compare, offline_in_its_own_process, over_memory
 
 EXAMPLE = "Example: streamkit verify bundles/p300 recordings/p300-held-out --json"
@@ -43,7 +42,7 @@ def command(
     click.echo(f"offline: {len(offline.events)} predictions with {offline.backend}", err=True)
     live, extra = answer_over(over, bundle, recording, offline.backend, speed, ctx.obj or {})
     contract = load_bundle(bundle).contract
-    verdict = compare(offline, live, Preprocessor(contract.stream, contract.preprocess).out.sfreq)
+    verdict = compare(offline, live, contract.processed.sfreq)
     if as_json:
         click.echo(json.dumps({"over": over, **verdict.model_dump(mode="json"), **extra}))
     else:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streamkit import __version__
 from streamkit.inference import RunnerConfig
-from streamkit.preprocess import PreprocessConfig, WindowConfig
+from streamkit.preprocess import PreprocessConfig, Preprocessor, WindowConfig
 from streamkit.types import OutputSpec, StreamSpec
 
 
@@ -35,6 +35,17 @@ class Contract(Part):
     window: WindowConfig
     output: OutputSpec
     runner: RunnerConfig = RunnerConfig()
+
+    @property
+    def processed(self) -> StreamSpec:
+        """The stream that comes out of the preprocessing: channels, rate and unit of what windows are cut from.
+
+        Raises
+        ------
+        ConfigError
+            When a stage does not fit the stream.
+        """
+        return Preprocessor(self.stream, self.preprocess).out
 
     @model_validator(mode="after")
     def _fits_together(self) -> Contract:

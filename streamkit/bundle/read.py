@@ -28,7 +28,6 @@ from streamkit.bundle.manifest import (
 from streamkit.errors import BundleError, ConfigError
 from streamkit.inference import Graph, Runner, TensorSpec, open_runner
 from streamkit.inference.onnx_file import NotOnnx, external_files, signature
-from streamkit.preprocess import Preprocessor
 
 Reference = tuple[NDArray[Any], NDArray[Any]]
 
@@ -181,7 +180,7 @@ def _check_agreement(path: Path, contract: Contract, graphs: Mapping[str, Graph]
     if graph is None:
         raise BundleError(f"{path}: the runner needs graph {contract.runner.graph!r}, there are {sorted(graphs)}")
     try:
-        n_chans = Preprocessor(contract.stream, contract.preprocess).out.n_chans
+        n_chans = contract.processed.n_chans
     except ConfigError as error:
         raise BundleError(f"{path}: the contract's preprocessing does not fit its stream: {error}") from error
     window = (n_chans, contract.window.n_times)
