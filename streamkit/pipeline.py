@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -48,7 +48,8 @@ class Pipeline:
 
     Notes
     -----
-    The predictions are the same bits whatever the chunks, as long as the runner is deterministic.
+    The predictions are the same bits whatever the chunks, as long as the runner is deterministic. The data of a
+    window may be a view that later samples overwrite: infer before pushing more than `history` seconds.
     """
 
     def __init__(
@@ -83,32 +84,47 @@ class Pipeline:
         """Group delay in seconds that the stages declare."""
         return self._preprocessor.delay
 
-    def push(self, chunk: Chunk) -> list[Prediction]:
-        """Take in raw samples; returns the predictions they complete."""
+    def windows(self, chunk: Chunk) -> list[Window]:
+        """Take in raw samples; returns the windows they complete, each to be given to `infer` or left out."""
         if self._picks is not None:
             chunk = dataclasses.replace(chunk, data=np.take(chunk.data, self._picks, axis=1))
         processed = self._preprocessor.process(chunk)
         self._processed.extend(len(processed), self._clock())
-        return self._predict(self._windower.push(processed))
+        return self._timed(self._windower.push(processed))
 
-    def push_event(self, event: Event) -> list[Prediction]:
-        """Take in an event; returns its prediction at once when all its samples are there already."""
-        return self._predict(self._windower.push_event(event))
+    def event_windows(self, event: Event) -> list[Window]:
+        """Take in an event; returns its window at once when all its samples are there already."""
+        return self._timed(self._windower.push_event(event))
 
-    def finish(self) -> list[Prediction]:
-        """No more samples will come: predict what can still be resolved."""
-        return self._predict(self._windower.finish())
+    def last_windows(self) -> list[Window]:
+        """No more samples will come: the windows that can still be resolved."""
+        return self._timed(self._windower.finish())
 
-    def _predict(self, windows: Sequence[Window]) -> list[Prediction]:
-        return [self._infer(window) for window in windows]
-
-    def _infer(self, window: Window) -> Prediction:
-        timing = {"sample": window.stamp, "arrival": window.arrival, "processed": self._processed[window.last]}
+    def infer(self, window: Window) -> Prediction:
+        """Answer one window; predictions are numbered in the order of these calls."""
         # The one place where (n_times, n_chans) becomes (batch, n_chans, n_times).
         self._input[0] = window.data.T
-        timing["infer_start"] = self._clock()
+        started = self._clock()
         values = self._runner.infer(self._input)
-        timing["infer_end"] = self._clock()
+        timing = window.timing | {"infer_start": started, "infer_end": self._clock()}
         seq = self._seq
         self._seq += 1
         return Prediction(values, window.stamp, window.last, seq, window.event, window.valid, timing)
+
+    def push(self, chunk: Chunk) -> list[Prediction]:
+        """Take in raw samples; returns the predictions they complete."""
+        return [self.infer(window) for window in self.windows(chunk)]
+
+    def push_event(self, event: Event) -> list[Prediction]:
+        """Take in an event; returns its prediction at once when all its samples are there already."""
+        return [self.infer(window) for window in self.event_windows(event)]
+
+    def finish(self) -> list[Prediction]:
+        """No more samples will come: predict what can still be resolved."""
+        return [self.infer(window) for window in self.last_windows()]
+
+    def _timed(self, windows: list[Window]) -> list[Window]:
+        for window in windows:
+            processed = self._processed[window.last]
+            window.timing.update(sample=window.stamp, arrival=window.arrival, processed=processed, window=self._clock())
+        return windows

@@ -133,6 +133,8 @@ class Window:
         The event that cut it; None in hop mode.
     arrival
         LSL-clock time at which its newest sample was in this process; NaN offline.
+    timing
+        Ledger stamps so far by stage name, see `streamkit.ledger.STAMPS`; empty where nobody keeps time.
     """
 
     data: FloatArray
@@ -141,6 +143,7 @@ class Window:
     valid: bool = True
     event: Event | None = None
     arrival: float = float("nan")
+    timing: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def test_the_ledger_has_every_time_in_order():
     pipeline, _ = a_pipeline(HOPS)
     predictions = [p for part in chunks(a_signal(80, 4, seed=3), 40, arrival=90.0) for p in pipeline.push(part)]
     for prediction in predictions:
-        assert list(prediction.timing) == ["sample", "arrival", "processed", "infer_start", "infer_end"]
+        assert list(prediction.timing) == ["sample", "arrival", "processed", "window", "infer_start", "infer_end"]
         times = list(prediction.timing.values())
         assert times == sorted(times)
         assert prediction.timing["sample"] == prediction.stamp

@@ -10,7 +10,7 @@ import pylsl
 import pytest
 
 from streamkit.errors import StreamError
-from streamkit.ledger import STAGES, Ledger
+from streamkit.ledger import STAGES, STAMPS, Ledger
 from streamkit.lsl import Health, HealthPublisher, ImageOutlet, MarkerOutlet, PredictionOutlet, find_one, spec_of
 from streamkit.lsl.broadcast import Broadcast
 from streamkit.lsl.outlet import decision
@@ -62,7 +62,7 @@ def test_one_prediction_leaves_on_three_streams_with_one_stamp(unique_id: str) -
     ledger = Ledger()
     broadcast = Broadcast("x", unique_id, CLASSES, {}, ledger, clock=lambda: 12.520)
     inlets = {what: listen(f"x-{unique_id}/{what}") for what in ("prediction", "decisions", "latency")}
-    timing = {"sample": 12.5, "arrival": 12.501, "processed": 12.502, "infer_start": 12.503, "infer_end": 12.51}
+    timing = dict(zip(STAMPS, (12.5, 12.501, 12.502, 12.5025, 12.503, 12.51), strict=False))
     broadcast.publish(prediction([0.2, 0.8], event=Event("1", 12.4), timing=timing))
     values, latest = inlets["prediction"].pull_sample(5.0)
     (text,), _ = inlets["decisions"].pull_sample(5.0)
@@ -80,7 +80,7 @@ def test_one_prediction_leaves_on_three_streams_with_one_stamp(unique_id: str) -
         "value": pytest.approx(0.8),
     }
     assert dict(zip(STAGES, row, strict=True)) == pytest.approx(
-        {"arrival": 1, "preprocess": 1, "wait": 1, "inference": 7, "publish": 10, "total": 20}, abs=1e-6
+        {"arrival": 1, "preprocess": 1, "window": 0.5, "wait": 0.5, "inference": 7, "publish": 10, "total": 20}, abs=1e-6
     )
     assert ledger.n == 1
     broadcast.close()

@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 
 from apps.view.state.freshness import Freshness
 
-STAGES = ("arrival", "preprocess", "wait", "inference", "publish", "total")
-WORDS = {"arrival": "in", "preprocess": "preprocess", "wait": "wait", "inference": "model", "publish": "out"}
+STAGES = ("arrival", "preprocess", "window", "wait", "inference", "publish", "total")
+WORDS = {
+    "arrival": "in",
+    "preprocess": "preprocess",
+    "window": "cut",
+    "wait": "wait",
+    "inference": "model",
+    "publish": "out",
+}
 
 
 @dataclass
