@@ -150,6 +150,11 @@ class SignalInlet:
             memory[: len(raw)] = self._staging[: len(raw)]
         return self._commit(memory, raw, arrival)
 
+    @property
+    def backlog(self) -> int:
+        """Samples that have come and not been pulled yet."""
+        return int(self._lsl.samples_available())
+
     def close(self) -> None:
         """Unsubscribe; samples not yet pulled are dropped."""
         self._lsl.close_stream()

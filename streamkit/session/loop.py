@@ -1,0 +1,113 @@
+"""The decode loop: what happens between going live and stopping, all in one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pylsl
+
+from streamkit.lsl.health import Health
+from streamkit.session.options import WhenBehind
+from streamkit.session.rig import Rig
+from streamkit.types import Prediction, Window
+
+DRAIN_S = 0.25
+
+
+class DecodeLoop:
+    """Pull, preprocess, cut, infer, publish.
+
+    Parameters
+    ----------
+    rig
+        What to pull from and publish on.
+    health
+        Is told what came.
+    when_behind
+        See `SessionOptions`.
+    on_prediction
+        Called with every published prediction.
+
+    Attributes
+    ----------
+    counts
+        ``samples``, ``markers``, ``predictions`` so far; ``skipped`` windows left out because newer ones were ready;
+        ``backlog`` samples that had come and not been pulled when the last prediction left.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        health: Health,
+        when_behind: WhenBehind = "all",
+        on_prediction: Callable[[Prediction], None] | None = None,
+    ) -> None:
+        self._rig, self._health = rig, health
+        self._latest = when_behind == "latest"
+        self._on_prediction = on_prediction
+        self.counts = {"samples": 0, "markers": 0, "predictions": 0, "skipped": 0, "backlog": 0}
+
+    def step(self, timeout: float) -> float | None:
+        """Decode what has come, after waiting up to `timeout` seconds for a sample.
+
+        Returns
+        -------
+        float or None
+            Stamp of the newest sample; None when none came.
+        """
+        newest, windows = self._take(timeout)
+        # Whoever wants the latest window must know them all before the model is run on one.
+        while self._latest and newest is not None and self._rig.signal.backlog:
+            later, more = self._take(0.0)
+            newest, windows = later or newest, windows + more
+        self._decode(windows)
+        return newest
+
+    def empty(self, until: float) -> None:
+        """Decode on until nothing comes any more, or nothing stamped before `until` can be waiting."""
+        timeout = DRAIN_S
+        while (newest := self.step(timeout)) is not None:
+            timeout = 0.0 if newest > until else DRAIN_S
+
+    def finish(self) -> None:
+        """Decode what is stamped before this moment, and what can be said about pending events."""
+        self.empty(pylsl.local_clock())
+        for window in self._rig.pipeline.last_windows():
+            self._publish(window)
+
+    def _take(self, timeout: float) -> tuple[float | None, list[Window]]:
+        """Pull once; returns the stamp of the newest sample, and the windows that are ready."""
+        chunk = self._rig.signal.pull(timeout)
+        windows = self._marked()
+        self._health.saw_samples(len(chunk))
+        if not len(chunk):
+            return None, windows
+        self.counts["samples"] += len(chunk)
+        return float(chunk.stamps[-1]), windows + self._rig.pipeline.windows(chunk)
+
+    def _marked(self) -> list[Window]:
+        """Take the markers; returns the windows whose samples are all there already."""
+        windows = []
+        for inlet in self._rig.markers:
+            for event in inlet.pull():
+                self.counts["markers"] += 1
+                if self._rig.shown is not None:
+                    self._rig.shown.push(event)
+                windows += self._rig.pipeline.event_windows(event)
+        return windows
+
+    def _decode(self, windows: list[Window]) -> None:
+        """Publish each prediction before the next window is looked at."""
+        if self._latest and len(windows) > 1:
+            self.counts["skipped"] += len(windows) - 1
+            windows = [max(windows, key=lambda window: window.stamp)]
+        for window in windows:
+            self._publish(window)
+
+    def _publish(self, window: Window) -> None:
+        prediction = self._rig.pipeline.infer(window)
+        self._rig.broadcast.publish(prediction)
+        self.counts["predictions"] += 1
+        self.counts["backlog"] = self._rig.signal.backlog
+        if self._on_prediction is not None:
+            self._on_prediction(prediction)

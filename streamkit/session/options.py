@@ -1,0 +1,56 @@
+"""What may be chosen about a session."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+WhenBehind = Literal["all", "latest"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions:
+    """Choices of one session; all have defaults.
+
+    Parameters
+    ----------
+    stream
+        Query for the signal stream (see `streamkit.lsl.discovery.predicate`); empty takes the only one there
+        is, or the only one that fits the contract.
+    markers
+        Query for the marker streams; None takes those of the signal's host (see `pick_markers`), or none for a
+        continuous decoder without `stimuli`.
+    backend, threads
+        Inference backend (``"auto"`` takes the fastest that proves itself) and its threads.
+    name, uid
+        Name and unique id of the session, from which its streams are named.
+    stimuli
+        Folder of images to publish as shown when a marker names one.
+    wait_for_clients
+        Open the inlets only when somebody has subscribed to the predictions.
+    resolve_timeout
+        Seconds to wait for the streams.
+    budget
+        Seconds from sample to prediction beyond which the ledger counts a miss; by default the hop of a
+        continuous decoder, none for an event-locked one.
+    when_behind
+        When more than one window is ready at once: ``"all"`` decodes every one, oldest first; ``"latest"`` decodes
+        the newest and counts the others as ``skipped``.
+    buffer
+        Seconds of raw samples kept for other readers.
+    """
+
+    stream: str = ""
+    markers: str | None = None
+    backend: str = "auto"
+    threads: int = 1
+    name: str = "streamkit"
+    uid: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    stimuli: Path | None = None
+    wait_for_clients: bool = False
+    resolve_timeout: float = 10.0
+    budget: float | None = None
+    when_behind: WhenBehind = "all"
+    buffer: float = 30.0

@@ -1,0 +1,253 @@
+"""Session: finds the streams, goes live, says how it is doing, and ends in good order."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from streamkit.bundle import ModelBundle
+from streamkit.errors import ContractMismatch, StreamkitError, StreamLost
+from streamkit.ledger import Ledger
+from streamkit.lsl import wire
+from streamkit.lsl.health import STALL_S, Health, HealthPublisher
+from streamkit.session.loop import DecodeLoop
+from streamkit.session.options import SessionOptions
+from streamkit.session.rig import Rig, build_rig, find_markers, find_signal
+from streamkit.types import Prediction, StreamSpec
+
+PULL_S = 0.1
+"""Longest wait for a sample before health and the wish to stop are looked at."""
+
+MARKER_S = 0.005
+"""The same where there are markers: one that comes just after the sample it belongs to waits no longer than this."""
+
+LINGER_S = 1.0
+
+
+class _Stopped(Exception):
+    """The session was told to stop before it was live."""
+
+
+class Session:
+    """Decode one live stream with one bundle; everything that leaves is an LSL stream (`streamkit.lsl.wire`).
+
+    Parameters
+    ----------
+    bundle
+        What to decode with; its contract decides which streams are accepted.
+    on_prediction
+        Called with every published prediction, on the decoding thread: it must be quick.
+    **options
+        As `SessionOptions` has them.
+
+    Attributes
+    ----------
+    health
+        State, since when, and why.
+    error
+        What ended the session; None when nothing did.
+    ledger
+        Latency so far.
+
+    Notes
+    -----
+    All work is done by one thread. A second busy Python thread would cost up to 5 ms per prediction (CPython's
+    switch interval), so a caller only waits while a session runs.
+    """
+
+    def __init__(
+        self, bundle: ModelBundle, *, on_prediction: Callable[[Prediction], None] | None = None, **options: Any
+    ) -> None:
+        self.bundle = bundle
+        self.options = SessionOptions(**options)
+        self.health = Health()
+        self.error: StreamkitError | None = None
+        self.backend = self.options.backend
+        self.ledger = Ledger(_hop(bundle) if self.options.budget is None else self.options.budget)
+        self._on_prediction = on_prediction
+        self._rig: Rig | None = None
+        self._loop: DecodeLoop | None = None
+        self._publisher: HealthPublisher | None = None
+        self._stop, self._drain = threading.Event(), True
+        self._thread: threading.Thread | None = None
+        # Not the thread's own join: interrupted by Ctrl-C, it takes a running thread for a dead one (before 3.13).
+        self._ended = threading.Event()
+
+    @property
+    def name(self) -> str:
+        """What the session's streams are called."""
+        return self.options.name
+
+    @property
+    def uid(self) -> str:
+        """What tells it from other sessions of its name."""
+        return self.options.uid
+
+    @property
+    def state(self) -> str:
+        """One of `streamkit.lsl.health.State`."""
+        return self.health.state
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Samples, markers and predictions so far, and what became of the windows."""
+        if self._loop is None or self._rig is None:
+            return {"samples": 0, "markers": 0, "predictions": 0}
+        return self._loop.counts | self._rig.pipeline.counts
+
+    @property
+    def source_ids(self) -> dict[str, str]:
+        """Source ids of the session's streams by what they carry."""
+        kinds = [wire.PREDICTION, wire.DECISIONS, wire.LATENCY, wire.HEALTH]
+        kinds += [wire.SHOWN] if self.options.stimuli else []
+        return {kind: wire.source_id(self.name, self.uid, kind) for kind in kinds}
+
+    @property
+    def inputs(self) -> tuple[StreamSpec, ...]:
+        """The signal stream and the marker streams, once they are found and the model is loaded; empty before."""
+        return self._rig.inputs if self._rig else ()
+
+    def start(self) -> None:
+        """Begin, in a thread; returns at once. The streams appear one after the other, health first."""
+        if self._thread is not None:
+            raise StreamkitError("this session was started before; make a new one")
+        self._thread = threading.Thread(target=self._main, name=f"{self.name} session", daemon=True)
+        self._thread.start()
+
+    def stop(self, drain: bool = True) -> None:
+        """End the session and wait for it.
+
+        Parameters
+        ----------
+        drain
+            First decode everything stamped before this moment, and what can be said about pending events.
+        """
+        self._drain = drain
+        self._stop.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._ended.wait()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the session has ended; False when `timeout` seconds ran out first.
+
+        Raises
+        ------
+        StreamkitError
+            What ended it, unless it was stopped.
+        """
+        if self._thread is not None and not self._ended.wait(timeout):
+            return False
+        if self.error is not None:
+            raise self.error
+        return True
+
+    def run(self, duration: float | None = None) -> None:
+        """Start, decode for `duration` seconds of live time (for ever by default), stop; raises as `join` does."""
+        self.start()
+        try:
+            while self.state in ("searching", "connecting") and not self.join(PULL_S):
+                pass
+            self.join(duration)
+        finally:
+            self.stop()
+        self.join()
+
+    def _main(self) -> None:
+        try:
+            self._publisher = HealthPublisher(
+                self.health,
+                wire.stream_name(self.name, wire.HEALTH),
+                wire.source_id(self.name, self.uid, wire.HEALTH),
+            )
+            self._work(self._publisher)
+            self.health.enter("stopped")
+        except _Stopped:
+            self.health.enter("stopped", "before it was live")
+        except ContractMismatch as error:
+            self._fail("refused", error)
+        except StreamLost as error:
+            self._fail("lost", error)
+        except StreamkitError as error:
+            self._fail("failed", error)
+        except Exception as error:
+            wrapped = StreamkitError(f"decoding failed: {type(error).__name__}: {error}")
+            wrapped.__cause__ = error
+            self._fail("failed", wrapped)
+        finally:
+            try:
+                self._leave()
+            except Exception as error:
+                self.error = self.error or StreamkitError(f"closing failed: {type(error).__name__}: {error}")
+            finally:
+                self._ended.set()
+
+    def _work(self, publisher: HealthPublisher) -> None:
+        self._enter("searching", f"looking for {self.options.stream or 'a signal stream'!r}")
+        signal = find_signal(self.bundle, self.options, self._tick)
+        markers = find_markers(self.bundle, self.options, signal.spec, self._tick)
+        self._enter("connecting", "loading the model")
+        runner = self.bundle.open_runner(self.backend, self.options.threads)
+        try:
+            self.backend = runner.backend
+            self._rig = rig = build_rig(self.bundle, self.options, signal, markers, runner, self.ledger)
+            self._loop = DecodeLoop(rig, self.health, self.options.when_behind, self._on_prediction)
+            self._await_clients(rig)
+            rig.open()
+            self.health.stall_after = max(STALL_S, 2.5 / signal.spec.sfreq if signal.spec.sfreq else 0.0)
+            # What was loaded until here lives as long as the session: keep the collector from walking it.
+            gc.collect()
+            gc.freeze()
+            self.health.enter("live")
+            self._decode(self._loop, MARKER_S if markers else PULL_S, publisher)
+        finally:
+            gc.unfreeze()
+            runner.close()
+
+    def _await_clients(self, rig: Rig) -> None:
+        if not self.options.wait_for_clients:
+            return
+        self._enter("connecting", "waiting for a client")
+        while not rig.broadcast.prediction.wait_for_consumers(PULL_S):
+            self._tick()
+        rig.broadcast.decisions.wait_for_consumers(2.0)  # a client opens its inlets one after the other
+
+    def _decode(self, loop: DecodeLoop, wait: float, publisher: HealthPublisher) -> None:
+        while not self._stop.is_set():
+            loop.step(wait)
+            publisher.tick(self.counts)
+        if self._drain:
+            loop.finish()
+
+    def _enter(self, state: Any, message: str = "") -> None:
+        self.health.enter(state, message)
+        self._tick()
+
+    def _tick(self) -> None:
+        if self._publisher is not None:
+            self._publisher.tick(self.counts)
+        if self._stop.is_set():
+            raise _Stopped
+
+    def _fail(self, state: Any, error: StreamkitError) -> None:
+        self.error = error
+        self.health.enter(state, str(error))
+
+    def _leave(self) -> None:
+        """Say how it ended and let clients receive it: an outlet that goes away takes unsent samples with it."""
+        heard = self._rig is not None and self._rig.broadcast.has_consumers
+        if self._publisher is not None:
+            self._publisher.tick(self.counts)
+            if heard or self._publisher.outlet.has_consumers:
+                time.sleep(LINGER_S)
+            self._publisher.outlet.close()
+        if self._rig is not None:
+            self._rig.close()
+
+
+def _hop(bundle: ModelBundle) -> float | None:
+    """Seconds between predictions of a continuous decoder."""
+    hop = bundle.contract.window.hop
+    return hop / bundle.contract.processed.sfreq if hop else None
