@@ -18,7 +18,7 @@ OnOverrun = Literal["raise", "skip"]
 
 
 class RingBuffer:
-    """The newest `capacity` samples of one stream, with stamps, validity and gap marks.
+    """The newest `capacity` samples of one stream, with raw and corrected stamps and what is known about each.
 
     Parameters
     ----------
@@ -43,8 +43,10 @@ class RingBuffer:
         self.written = 0
         self._data: NDArray[Any] = np.zeros((2 * capacity, n_chans), dtype)
         self._stamps: Stamps = np.full(2 * capacity, np.nan)
-        self._valid: Mask = np.ones(2 * capacity, bool)
-        self._gap: Mask = np.zeros(2 * capacity, bool)
+        self._raw: Stamps = np.full(2 * capacity, np.nan)
+        self._valid = _Flags(capacity, usual=True)
+        self._gap = _Flags(capacity, usual=False)
+        self._duplicate = _Flags(capacity, usual=False)
 
     @property
     def oldest(self) -> int:
@@ -61,18 +63,37 @@ class RingBuffer:
         at = self.written % self.capacity
         return self._data[at : at + n_times]
 
-    def commit(self, stamps: Stamps, valid: Mask | None = None, gap: Mask | None = None) -> int:
-        """Make the first ``len(stamps)`` reserved samples readable; returns the index of the first."""
+    def commit(
+        self,
+        stamps: Stamps,
+        valid: Mask | None = None,
+        gap: Mask | None = None,
+        duplicate: Mask | None = None,
+        raw: Stamps | None = None,
+    ) -> int:
+        """Make the first ``len(stamps)`` reserved samples readable; returns the index of the first.
+
+        Parameters
+        ----------
+        stamps
+            ``(n_times,)`` corrected stamps.
+        valid, gap, duplicate
+            As in `Chunk`; None for nothing unusual.
+        raw
+            ``(n_times,)`` stamps as the source sent them; None when they are the corrected ones.
+        """
         n_times = len(stamps)
         if n_times > self.capacity:
             raise ValueError(f"cannot commit {n_times} samples to a ring of {self.capacity}")
-        at = self.written % self.capacity
-        self._stamps[at : at + n_times] = stamps
-        self._valid[at : at + n_times] = True if valid is None else valid
-        self._gap[at : at + n_times] = False if gap is None else gap
-        for array in (self._data, self._stamps, self._valid, self._gap):
-            self._mirror(array, at, n_times)
         first = self.written
+        at = first % self.capacity
+        self._stamps[at : at + n_times] = stamps
+        self._raw[at : at + n_times] = stamps if raw is None else raw
+        for array in (self._data, self._stamps, self._raw):
+            _mirror(array, self.capacity, at, n_times)
+        self._valid.put(valid, first, n_times)
+        self._gap.put(gap, first, n_times)
+        self._duplicate.put(duplicate, first, n_times)
         self.written += n_times
         return first
 
@@ -80,13 +101,11 @@ class RingBuffer:
         """Append a chunk of any length; returns the sample index given to its last `capacity` samples' first."""
         skipped = max(0, len(chunk) - self.capacity)
         self.written += skipped
-        kept = len(chunk) - skipped
-        self.reserve(kept)[:] = chunk.data[skipped:]
-        return self.commit(
-            chunk.stamps[skipped:],
-            None if chunk.valid is None else chunk.valid[skipped:],
-            None if chunk.gap is None else chunk.gap[skipped:],
-        )
+        kept = slice(skipped, None)
+        self.reserve(len(chunk) - skipped)[:] = chunk.data[kept]
+        valid, gap, duplicate = (None if m is None else m[kept] for m in (chunk.valid, chunk.gap, chunk.duplicate))
+        raw = None if chunk.raw_stamps is None else chunk.raw_stamps[kept]
+        return self.commit(chunk.stamps[kept], valid, gap, duplicate, raw)
 
     def view(self, first: int, n_times: int) -> Chunk:
         """Samples `first` to ``first + n_times`` as one zero-copy chunk.
@@ -103,18 +122,46 @@ class RingBuffer:
             )
         at = first % self.capacity
         part = slice(at, at + n_times)
-        return Chunk(self._data[part], self._stamps[part], first, self._valid[part], self._gap[part])
+        return Chunk(
+            self._data[part],
+            self._stamps[part],
+            first,
+            self._valid.array[part],
+            self._gap.array[part],
+            self._raw[part],
+            duplicate=self._duplicate.array[part],
+        )
 
     def cursor(self, on_overrun: OnOverrun = "raise") -> Cursor:
         """Return a new independent reader that starts at the next sample written."""
         return Cursor(self, on_overrun)
 
-    def _mirror(self, array: FloatArray | Mask, at: int, n_times: int) -> None:
-        wrapped = max(0, at + n_times - self.capacity)
-        upper = self.capacity + at
-        array[upper : upper + n_times - wrapped] = array[at : at + n_times - wrapped]
-        if wrapped:
-            array[:wrapped] = array[self.capacity : self.capacity + wrapped]
+
+class _Flags:
+    """One flag per sample of a ring, nearly always the usual one: then nothing is written at all."""
+
+    def __init__(self, capacity: int, *, usual: bool) -> None:
+        self.array: Mask = np.full(2 * capacity, usual)
+        self._capacity = capacity
+        self._usual = usual
+        self._stale = 0  # how many samples from the next one on may lie over an unusual flag
+
+    def put(self, flags: Mask | None, first: int, n_times: int) -> None:
+        usual = flags is None or (flags.all() if self._usual else not flags.any())
+        if usual and not self._stale:
+            return
+        at = first % self._capacity
+        self.array[at : at + n_times] = self._usual if usual else flags
+        _mirror(self.array, self._capacity, at, n_times)
+        self._stale = max(0, self._stale - n_times) if usual else self._capacity
+
+
+def _mirror(array: FloatArray | Mask, capacity: int, at: int, n_times: int) -> None:
+    wrapped = max(0, at + n_times - capacity)
+    upper = capacity + at
+    array[upper : upper + n_times - wrapped] = array[at : at + n_times - wrapped]
+    if wrapped:
+        array[:wrapped] = array[capacity : capacity + wrapped]
 
 
 class Cursor:

@@ -82,6 +82,8 @@ class Chunk:
         ``(n_times,)`` stamps as the source sent them; None when they are not kept at this point.
     arrival
         LSL-clock time at which the newest sample was in this process; NaN offline.
+    duplicate
+        ``(n_times,)`` True where a sample is one that came before, sent again; None when not yet examined.
     """
 
     data: FloatArray
@@ -91,6 +93,7 @@ class Chunk:
     gap: Mask | None = None
     raw_stamps: Stamps | None = None
     arrival: float = float("nan")
+    duplicate: Mask | None = None
 
     def __len__(self) -> int:
         return len(self.data)
@@ -143,6 +146,7 @@ class Window:
     valid: bool = True
     event: Event | None = None
     arrival: float = float("nan")
+    mask: Mask | None = None
     timing: dict[str, float] = field(default_factory=dict)
 
 

@@ -20,13 +20,14 @@ def chunk(first: int, n_times: int, n_chans: int = 2) -> Chunk:
     """Samples that carry their index, so that loss and order show."""
     index = np.arange(first, first + n_times)
     data = (index[:, None] * 10.0 + np.arange(n_chans)).astype(np.float32)
-    return Chunk(data, index / 100.0, first, valid=index % 3 != 0, gap=index % 5 == 0)
+    flags = {"valid": index % 37 != 0, "gap": index % 41 == 0, "duplicate": index % 43 == 0}
+    return Chunk(data, index / 100.0, first, raw_stamps=index / 100.0 + 5, **flags)
 
 
 def assert_is(found: Chunk, first: int, n_times: int) -> None:
     expected = chunk(first, n_times)
     assert found.first == first
-    for part in ("data", "stamps", "valid", "gap"):
+    for part in ("data", "stamps", "valid", "gap", "duplicate", "raw_stamps"):
         np.testing.assert_array_equal(getattr(found, part), getattr(expected, part))
 
 
@@ -49,7 +50,7 @@ def test_ring_is_a_list_that_forgets(actions: list[tuple[str, Any]]) -> None:
         elif action == "commit":
             new = chunk(written, n)
             ring.reserve(CAPACITY)[:n] = new.data
-            assert ring.commit(new.stamps, new.valid, new.gap) == written
+            assert ring.commit(new.stamps, new.valid, new.gap, new.duplicate, new.raw_stamps) == written
             written += n
         elif action == "view":
             n = min(n, written)
