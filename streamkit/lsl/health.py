@@ -25,14 +25,40 @@ class Health:
     ----------
     clock
         Seconds on the LSL clock.
+    on_warning
+        Called with every new warning, on the thread that gives it.
+
+    Attributes
+    ----------
+    facts
+        What else is to be known, by topic; see `tell`.
+    warnings
+        What is not as it should be although decoding goes on; one line each.
     """
 
-    def __init__(self, clock: Callable[[], float] = pylsl.local_clock) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = pylsl.local_clock, on_warning: Callable[[str], None] | None = None
+    ) -> None:
         self._clock = clock
+        self._on_warning = on_warning
         self.stall_after = STALL_S
         self.state: State = "searching"
         self.message = ""
         self.since = self._last_sample = clock()
+        self.facts: dict[str, Any] = {}
+        self.warnings: list[str] = []
+
+    def tell(self, **facts: Any) -> None:
+        """Put facts (JSON values) into every report from now on, under their topics."""
+        self.facts = self.facts | facts
+
+    def warn(self, line: str) -> None:
+        """Say once, at once, what is not as it should be; may be called from any thread."""
+        if line in self.warnings:
+            return
+        self.warnings.append(line)
+        if self._on_warning is not None:
+            self._on_warning(line)
 
     def enter(self, state: State, message: str = "") -> None:
         """Go to `state`; entering the same state again only changes the message."""
@@ -51,7 +77,8 @@ class Health:
 
     def report(self, counts: Mapping[str, int]) -> dict[str, Any]:
         """Return what the health stream says."""
-        return {"state": self.state, "since": self.since, "message": self.message, "counts": dict(counts)}
+        report = {"state": self.state, "since": self.since, "message": self.message, "counts": dict(counts)}
+        return report | ({"warnings": list(self.warnings)} if self.warnings else {}) | self.facts
 
 
 class HealthPublisher:
@@ -67,6 +94,11 @@ class HealthPublisher:
         Pairs below ``<streamkit>``.
     clock
         Seconds on the LSL clock.
+
+    Attributes
+    ----------
+    on_publish
+        Called with every published report and its stamp.
     """
 
     def __init__(
@@ -80,14 +112,18 @@ class HealthPublisher:
         self._health = health
         self._clock = clock
         self.outlet = TextOutlet(name, wire.TYPE_HEALTH, source_id, keys)
-        self._published: tuple[State, float] | None = None
+        self._published: tuple[State, float, int] | None = None
+        self.on_publish: Callable[[dict[str, Any], float], None] | None = None
         self._due = clock()
 
     def tick(self, counts: Mapping[str, int]) -> bool:
-        """Publish if the state changed or a second has passed; whether it did."""
-        now, state = self._clock(), (self._health.state, self._health.since)
+        """Publish if the state changed, there is a new warning or a second has passed; whether it did."""
+        now, state = self._clock(), (self._health.state, self._health.since, len(self._health.warnings))
         if now < self._due and state == self._published:
             return False
-        self.outlet.push(self._health.report(counts), now)
+        report = self._health.report(counts)
+        self.outlet.push(report, now)
+        if self.on_publish is not None:
+            self.on_publish(report, now)
         self._published, self._due = state, now + PERIOD_S
         return True
