@@ -111,11 +111,17 @@ class Event:
         Corrected stamp, seconds, same clock as the samples.
     stream
         Name of the marker stream it came from.
+    raw
+        What the wire carried, text or number; None where it came over none.
+    raw_stamp
+        Stamp as the source sent it; NaN where it came over no wire.
     """
 
     label: str
     stamp: float
     stream: str = ""
+    raw: str | float | None = field(default=None, compare=False)
+    raw_stamp: float = field(default=float("nan"), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ class ClockOffset:
             self._until = now + _OFFSET_PERIOD_S
         return self._offset
 
+    @property
+    def value(self) -> float:
+        """The offset as last read."""
+        return self._offset
+
 
 def subscribe(inlet: pylsl.StreamInlet, spec: StreamSpec, offset: ClockOffset, timeout: float) -> None:
     """Open a stream and learn its clock offset, or raise StreamLost when that takes longer than `timeout` seconds."""
@@ -84,6 +89,8 @@ class SignalInlet:
     ----------
     spec
         What the stream says about itself.
+    header
+        The same as the XML document that it sent.
     ring
         The raw samples as they came, values not finite included. Other readers take a `RingBuffer.cursor`.
 
@@ -104,7 +111,8 @@ class SignalInlet:
         if info.channel_format() == pylsl.cf_string:
             raise StreamError(f"stream {info.name()!r} carries text; a signal stream must be numeric")
         self._lsl = pylsl.StreamInlet(info, max_buflen=_LSL_BUFFER_S)
-        self.spec = spec_from(full_info(self._lsl, info, timeout))
+        full = full_info(self._lsl, info, timeout)
+        self.spec, self.header = spec_from(full), full.as_xml()
         capacity = math.ceil(buffer * self.spec.sfreq) or _IRREGULAR_CAPACITY
         dtype = np.dtype(RING_DTYPE.get(self.spec.channel_format, np.float32))
         self.ring = RingBuffer(max(capacity, 64), self.spec.n_chans, dtype)
@@ -151,6 +159,11 @@ class SignalInlet:
         return self._commit(memory, raw, arrival)
 
     @property
+    def clock_offset(self) -> float:
+        """Seconds added to stamps as sent, as last measured."""
+        return self._offset.value
+
+    @property
     def backlog(self) -> int:
         """Samples that have come and not been pulled yet."""
         return int(self._lsl.samples_available())
@@ -164,7 +177,7 @@ class SignalInlet:
             return Chunk(memory[:0], raw, self.ring.written, raw_stamps=raw, arrival=arrival)
         stamps = monotonic(raw + self._offset(arrival), self._last_stamp)
         self._last_stamp = float(stamps[-1])
-        first = self.ring.commit(stamps)
+        first = self.ring.commit(stamps, raw=raw)
         return Chunk(memory[: len(raw)], stamps, first, raw_stamps=raw, arrival=arrival)
 
 

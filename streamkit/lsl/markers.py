@@ -29,6 +29,8 @@ class MarkerInlet:
     ----------
     spec
         What the stream says about itself.
+    header
+        The same as the XML document that it sent.
 
     Raises
     ------
@@ -44,7 +46,8 @@ class MarkerInlet:
                 f"stream {info.name()!r} has {info.channel_count()} channels; a marker stream has exactly one"
             )
         self._lsl = pylsl.StreamInlet(info, max_buflen=_BUFFER)
-        self.spec = spec_from(full_info(self._lsl, info, timeout))
+        full = full_info(self._lsl, info, timeout)
+        self.spec, self.header = spec_from(full), full.as_xml()
         self._offset = ClockOffset(self._lsl, self.spec.hostname)
 
     def open(self, timeout: float = 5.0) -> None:
@@ -67,9 +70,14 @@ class MarkerInlet:
             raise StreamLost(f"marker stream {self.spec.name!r} went away for good") from error
         offset = self._offset(pylsl.local_clock())
         return [
-            Event(label_of(value), stamp + offset, self.spec.name)
+            Event(label_of(value), stamp + offset, self.spec.name, value, stamp)
             for (value,), stamp in zip(values, stamps, strict=True)
         ]
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds added to stamps as sent, as last measured."""
+        return self._offset.value
 
     def close(self) -> None:
         """Unsubscribe; markers not yet pulled are dropped."""
