@@ -14,6 +14,7 @@ from streamkit.errors import StreamkitError, did_you_mean
 
 VERBS = {
     "backends": "inference backends available here, and why not",
+    "bench": "measured figures: latency beside other toolkits, load",
     "calibrate": "train a decoder on recordings and write a bundle",
     "convert": "turn a published dataset or any readable file into a native recording",
     "demo": "the main job: simulate, calibrate, replay, decode live, watch",

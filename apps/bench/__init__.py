@@ -1,0 +1,1 @@
+"""Measured figures: the jobs, the processes that do them, and the arithmetic over what they took."""

@@ -1,0 +1,118 @@
+"""`streamkit bench latency`: the job with every consumer in turn, several rounds, and what is said about it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apps.bench import engine
+from apps.bench.agreement import agreement
+from apps.bench.consumers.table import Consumer
+from apps.bench.job import Job, description
+from apps.bench.machine import machine
+from apps.bench.network import write_bundle_of
+from apps.bench.run import Run, run_once
+
+QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
+METHOD = (
+    "Source, consumer and sink are three processes on one machine, joined by LSL, every stamp on one clock. The source "
+    "begins when the consumer reads it and the sink reads the consumer. Each round runs every consumer once, in an "
+    "order that rotates from round to round. The first `warmup` predictions of a run are dropped. Percentiles are "
+    "taken per run, then the median over runs. All consumers load the same ONNX file in the same OpenVINO with the "
+    "same hints. `agreement` compares every counted prediction with the network applied to the signal filtered in one "
+    "pass from its first sample, relative to the largest output. `cpu` is percent of one core, of the consumer and "
+    "its children. The time from sample to chunk (up to `chunk` samples) is not in the figures: the stamp is that of "
+    "the newest sample of the chunk."
+)
+Say = Callable[[str], None]
+
+
+def measure(
+    job: Job, consumers: Sequence[Consumer], rounds: int, *, loaded: bool = False, say: Say = lambda text: None
+) -> dict[str, Any]:
+    """Run every consumer `rounds` times, interleaved, and report.
+
+    Parameters
+    ----------
+    consumers
+        Those that can run here (`Consumer.why_not`).
+    loaded
+        Keep one core busy with a process that has nothing to do with the job.
+    say
+        Takes a line about every run.
+
+    Returns
+    -------
+    dict
+        Ready for JSON: ``job``, ``machine``, ``method``, ``consumers``, ``ratios``.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="streamkit-bench-"))
+    try:
+        onnx = write_bundle_of(job, folder / "bundle")
+        runs: dict[str, list[dict[str, Any]]] = {consumer.name: [] for consumer in consumers}
+        for number in range(rounds):
+            for consumer in rotated(consumers, number):
+                run = run_once(job, consumer, folder / "bundle", onnx, folder, loaded=loaded)
+                figures = figures_of(job, run, onnx)
+                runs[consumer.name].append({"round": number, **figures})
+                say(line(f"round {number + 1}/{rounds} {consumer.name}", figures))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    results = {name: over_runs(figures) for name, figures in runs.items()}
+    return {
+        "job": {**description(job), "rounds": rounds, "loaded": loaded},
+        "machine": machine(),
+        "method": METHOD,
+        "openvino_hints": engine.HINTS,
+        "consumers": results,
+        "ratios": ratios(results),
+    }
+
+
+def rotated(consumers: Sequence[Consumer], by: int) -> list[Consumer]:
+    """Return the consumers in the order of one round."""
+    by %= len(consumers)
+    return [*consumers[by:], *consumers[:by]]
+
+
+def figures_of(job: Job, run: Run, onnx: Path) -> dict[str, Any]:
+    """Percentiles in milliseconds and the rest of one run."""
+    counted = run.latency[job.warmup :]
+    quantiles = {name: float(np.percentile(counted, q)) for name, q in QUANTILES.items()}
+    return {
+        **quantiles,
+        "n": len(counted),
+        "cpu": run.cpu,
+        "source_late_ms": run.late,
+        "agreement": agreement(job, run, onnx),
+        **({"session": run.said} if run.said else {}),
+    }
+
+
+def over_runs(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Medians over the runs of one consumer, all predictions counted, and the runs themselves."""
+    medians = {name: float(np.median([run[name] for run in runs])) for name in (*QUANTILES, "cpu")}
+    worst = max(run["agreement"]["max_relative"] for run in runs)
+    return {**medians, "n": sum(run["n"] for run in runs), "agreement": worst, "runs": list(runs)}
+
+
+def ratios(results: dict[str, dict[str, Any]], ours: str = "streamkit") -> dict[str, dict[str, float]]:
+    """Our figures over each other consumer's; empty when we did not run."""
+    if ours not in results:
+        return {}
+    others = {name: result for name, result in results.items() if name != ours}
+    return {
+        name: {key: results[ours][key] / result[key] for key in (*QUANTILES, "cpu") if result[key] > 0}
+        for name, result in others.items()
+    }
+
+
+def line(name: str, figures: dict[str, Any]) -> str:
+    """One consumer for people."""
+    quantiles = "  ".join(f"{key} {figures[key]:.2f}" for key in QUANTILES)
+    return f"{name:<24} ms: {quantiles}  n {figures['n']}  cpu {figures['cpu']:.1f} %"

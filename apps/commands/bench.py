@@ -1,0 +1,73 @@
+"""Measured figures as JSON."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+import click
+
+from apps.commands.demo import machine_only_lsl
+from streamkit.errors import MissingPackage
+
+EXAMPLE = "Example: streamkit bench latency --seconds 15 --runs 2 --json"
+OTHERS = {"load": "apps.bench.load"}
+"""Benchmarks with a command of their own, imported when called."""
+
+
+class Benchmarks(click.Group):
+    """`latency`, and what `OTHERS` lists where it is there."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all benchmarks."""
+        return sorted((*super().list_commands(ctx), *OTHERS))
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Return one benchmark, or None for an unknown one."""
+        if name not in OTHERS:
+            return super().get_command(ctx, name)
+        found: click.Command = importlib.import_module(OTHERS[name]).command
+        return found
+
+
+@click.group("bench", cls=Benchmarks, epilog=EXAMPLE)
+def command() -> None:
+    """Measure this machine: latency against other toolkits, and load."""
+
+
+@command.command("latency", epilog=EXAMPLE)
+@click.option("--seconds", type=click.FloatRange(min=3), default=60.0, show_default=True, help="Length of a run.")
+@click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True, help="Interleaved rounds.")
+@click.option("--consumers", default="", metavar="A,B,…", help="Who runs.  [default: all that are installed]")
+@click.option("--loaded", is_flag=True, help="Keep one core busy with another process.")
+@click.option(
+    "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Predictions of a run not counted."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def latency(seconds: float, runs: int, consumers: str, loaded: bool, warmup: int, as_json: bool) -> None:
+    """Sample to prediction over LSL, by streamkit and by the same job in other toolkits."""
+    from apps.bench.consumers.table import find
+    from apps.bench.job import Job
+    from apps.bench.latency import line, measure
+
+    machine_only_lsl()
+    chosen = find(consumers)
+    absent = {consumer.name: why for consumer in chosen if (why := consumer.why_not())}
+    if absent and (consumers or len(absent) == len(chosen)):
+        raise MissingPackage("\n".join(absent.values()))
+    present = [consumer for consumer in chosen if consumer.name not in absent]
+    for why in absent.values():
+        click.echo(f"left out: {why}", err=True)
+    job = Job(seconds=seconds, warmup=warmup)
+    report = measure(job, present, runs, loaded=loaded, say=lambda text: click.echo(text, err=True))
+    report["not_installed"] = absent
+    click.echo(json.dumps(report) if as_json else summary(report, line))
+
+
+def summary(report: dict[str, Any], line: Any) -> str:
+    """Return the report as a few lines for people."""
+    lines = [line(name, figures) for name, figures in report["consumers"].items()]
+    for name, ratio in report["ratios"].items():
+        lines.append(f"streamkit / {name}: p50 {ratio['p50']:.2f}, p99 {ratio['p99']:.2f}")
+    return "\n".join(lines)
