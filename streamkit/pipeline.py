@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from streamkit.errors import ConfigError
-from streamkit.preprocess import PreprocessConfig, Preprocessor, WindowConfig, Windower
+from streamkit.preprocess import Aligner, PreprocessConfig, Preprocessor, SideStream, WindowConfig, Windower
 from streamkit.preprocess.sample_times import SampleTimes
 from streamkit.types import Chunk, Event, Prediction, StreamSpec, Window
 
@@ -36,6 +36,10 @@ class Pipeline:
         What turns a window into an output.
     picks
         Columns of an incoming chunk that are the channels of `spec`; None when they are those already.
+    also, also_picks
+        The side streams to align with it, and the same columns for each of them.
+    speed
+        How many seconds of a recording pass in one second of stamps, where one is replayed.
     clock
         Gives the time, seconds on the LSL clock.
     history
@@ -60,35 +64,55 @@ class Pipeline:
         runner: Infers,
         *,
         picks: NDArray[np.intp] | None = None,
+        also: Sequence[SideStream] = (),
+        also_picks: Sequence[NDArray[np.intp] | None] = (),
+        speed: float = 1.0,
         clock: Callable[[], float] = pylsl.local_clock,
         history: float = 30.0,
     ) -> None:
-        if picks is not None and len(picks) != spec.n_chans:
-            raise ConfigError(f"picks names {len(picks)} columns, expected {spec.n_chans}: one for each channel")
+        self._picks = (picks, *(also_picks or (None for _ in also)))
+        for one, stream in zip(self._picks, (spec, *(side.stream for side in also)), strict=True):
+            if one is not None and len(one) != stream.n_chans:
+                raise ConfigError(f"picks names {len(one)} columns, expected {stream.n_chans}: one for each channel")
         self._preprocessor = Preprocessor(spec, preprocess)
-        self._windower = Windower(self._preprocessor.out, window, history)
+        self._aligner = Aligner(self._preprocessor.out, also, speed) if also else None
+        out = self._aligner.out if self._aligner else self._preprocessor.out
+        self._windower = Windower(out, window, history)
         self._runner = runner
-        self._picks = picks
         self._clock = clock
         self._processed = SampleTimes(self._windower.capacity)
-        self._input = np.zeros((1, self._preprocessor.out.n_chans, window.n_times), np.float32)
+        self._input = np.zeros((1, out.n_chans, window.n_times), np.float32)
         self._seq = 0
 
     @property
     def counts(self) -> dict[str, int]:
-        """What became of the windows, as `Windower.counts`."""
-        return self._windower.counts
+        """What became of the windows, as `Windower.counts`; with side streams `Aligner.counts`, too."""
+        return self._windower.counts | self._aligner.counts if self._aligner else self._windower.counts
 
     @property
     def delay(self) -> float:
         """Group delay in seconds that the stages declare."""
         return self._preprocessor.delay
 
-    def windows(self, chunk: Chunk) -> list[Window]:
-        """Take in raw samples; returns the windows they complete, each to be given to `infer` or left out."""
-        if self._picks is not None:
-            chunk = dataclasses.replace(chunk, data=np.take(chunk.data, self._picks, axis=1))
+    def windows(self, chunk: Chunk, stream: int = 0) -> list[Window]:
+        """Take in raw samples; returns the windows they complete, each to be given to `infer` or left out.
+
+        Parameters
+        ----------
+        chunk
+            The next samples of one stream.
+        stream
+            0 for the primary stream; *k* for side stream *k* of `also`, counted from 1, which completes no window.
+        """
+        picks = self._picks[stream]
+        if picks is not None:
+            chunk = dataclasses.replace(chunk, data=np.take(chunk.data, picks, axis=1))
+        if stream:
+            self._beside(stream - 1, chunk)
+            return []
         processed = self._preprocessor.process(chunk)
+        if self._aligner is not None:
+            processed = self._aligner.align(processed)
         self._processed.extend(len(processed), self._clock())
         return self._timed(self._windower.push(processed))
 
@@ -111,9 +135,9 @@ class Pipeline:
         self._seq += 1
         return Prediction(values, window.stamp, window.last, seq, window.event, window.valid, timing)
 
-    def push(self, chunk: Chunk) -> list[Prediction]:
-        """Take in raw samples; returns the predictions they complete."""
-        return [self.infer(window) for window in self.windows(chunk)]
+    def push(self, chunk: Chunk, stream: int = 0) -> list[Prediction]:
+        """Take in raw samples of a stream, as `windows` does; returns the predictions they complete."""
+        return [self.infer(window) for window in self.windows(chunk, stream)]
 
     def push_event(self, event: Event) -> list[Prediction]:
         """Take in an event; returns its prediction at once when all its samples are there already."""
@@ -122,6 +146,11 @@ class Pipeline:
     def finish(self) -> list[Prediction]:
         """No more samples will come: predict what can still be resolved."""
         return [self.infer(window) for window in self.last_windows()]
+
+    def _beside(self, side: int, chunk: Chunk) -> None:
+        since = self._aligner.push(side, chunk) if self._aligner else None
+        if since is not None:
+            self._windower.invalidate(since)
 
     def _timed(self, windows: list[Window]) -> list[Window]:
         for window in windows:

@@ -132,6 +132,10 @@ class RingBuffer:
             duplicate=self._duplicate.array[part],
         )
 
+    def invalidate(self, first: int) -> None:
+        """Mark the samples from index `first` to the newest as invalid, as far as they are held."""
+        self._valid.mark(max(first, self.oldest), self.written)
+
     def cursor(self, on_overrun: OnOverrun = "raise") -> Cursor:
         """Return a new independent reader that starts at the next sample written."""
         return Cursor(self, on_overrun)
@@ -154,6 +158,12 @@ class _Flags:
         self.array[at : at + n_times] = self._usual if usual else flags
         _mirror(self.array, self._capacity, at, n_times)
         self._stale = max(0, self._stale - n_times) if usual else self._capacity
+
+    def mark(self, first: int, stop: int) -> None:
+        """Make the flags of samples written before unusual."""
+        rows = np.arange(first, stop) % self._capacity
+        self.array[rows] = self.array[rows + self._capacity] = not self._usual
+        self._stale = self._capacity
 
 
 def _mirror(array: FloatArray | Mask, capacity: int, at: int, n_times: int) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from streamkit.errors import ConfigError
 from streamkit.pipeline import Pipeline
-from streamkit.preprocess import PreprocessConfig, Preprocessor, WindowConfig, windows_of
-from streamkit.types import Chunk, Event, Prediction
+from streamkit.preprocess import PreprocessConfig, Preprocessor, SideStream, WindowConfig, windows_of
+from streamkit.types import Chunk, Event, Prediction, StreamSpec
 from tests.preprocess.signals import PROPERTY, SPEC, a_signal, streams
 from tests.preprocess.test_windower import window_configs
 
@@ -161,3 +161,34 @@ def test_what_the_runner_raises_is_not_swallowed():
     pipeline = Pipeline(SPEC, PREPROCESS, HOPS, Broken())
     with pytest.raises(RuntimeError, match="device went away"):
         pipeline.push(chunks(a_signal(100, 4, seed=7), 100)[0])
+
+
+GAZE = StreamSpec(name="gaze", ch_names=("x", "y"), sfreq=0.0)
+
+
+def test_a_side_stream_stands_beside_every_sample_the_model_sees():
+    side = SideStream(stream=GAZE, delay=0.0)
+    pipeline, runner = a_pipeline(HOPS, also=[side], also_picks=[np.array([1, 0])])
+    assert pipeline.push(Chunk(np.array([[1, 2], [3, 4]], np.float64), np.array([0.0, 0.1])), stream=1) == []
+    pipeline.push(chunks(a_signal(60, 4, seed=3), 60)[0])
+    assert runner.seen[0].shape == (1, 6, 20)
+    np.testing.assert_array_equal(runner.seen[0][0, 4], [2] * 10 + [4] * 10)
+    np.testing.assert_array_equal(runner.seen[0][0, 5], [1] * 10 + [3] * 10)
+
+
+def test_a_late_side_sample_makes_the_windows_not_cut_yet_invalid():
+    pipeline, _ = a_pipeline(HOPS, also=[SideStream(stream=GAZE, delay=0.0)])
+    pipeline.push(Chunk(np.zeros((1, 2)), np.zeros(1)), stream=1)
+    first, second = chunks(a_signal(140, 4, seed=4), 70)
+    predictions = pipeline.push(first)
+    pipeline.push(Chunk(np.ones((1, 2)), first.stamps[60:61]), stream=1)
+    predictions += pipeline.push(second)
+    # Processed samples 30 to 34 were aligned before the value that belongs to them came.
+    valid = {prediction.last: prediction.valid for prediction in predictions}
+    assert valid == {last: not (last >= 35 and last - 19 <= 34) for last in range(19, 70, 5)}
+    assert pipeline.counts["side_late"] == 1
+
+
+def test_picks_of_a_side_stream_must_name_each_of_its_channels():
+    with pytest.raises(ConfigError, match="3 columns, expected 2"):
+        a_pipeline(HOPS, also=[SideStream(stream=GAZE)], also_picks=[np.arange(3)])

@@ -137,3 +137,16 @@ def test_more_than_the_capacity_cannot_be_reserved_or_committed() -> None:
         ring.reserve(5)
     with pytest.raises(ValueError, match="commit 5 samples to a ring of 4"):
         ring.commit(np.zeros(5))
+
+
+def test_what_turns_out_invalid_later_is_so_in_every_view_until_it_is_overwritten() -> None:
+    ring = RingBuffer(8, 1)
+    ring.write(Chunk(np.zeros((6, 1), np.float32), np.arange(6.0)))
+    ring.write(Chunk(np.zeros((4, 1), np.float32), np.arange(6.0, 10.0)))
+    ring.invalidate(7)
+    assert ring.view(2, 8).valid.tolist() == [True] * 5 + [False] * 3
+    assert ring.view(8, 2).valid.tolist() == [False, False]
+    ring.invalidate(0)
+    assert not ring.view(2, 8).valid.any()
+    ring.write(Chunk(np.zeros((8, 1), np.float32), np.arange(10.0, 18.0)))
+    assert ring.view(10, 8).valid.all()

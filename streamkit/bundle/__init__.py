@@ -15,6 +15,7 @@ from streamkit.bundle.contract import Contract, Metric, Provenance
 from streamkit.bundle.pack import pack_onnx, read_contract
 from streamkit.bundle.read import ModelBundle, load_bundle
 from streamkit.bundle.write import GraphFiles, write_bundle
+from streamkit.preprocess import SideStream
 
 __all__ = [
     "Contract",
@@ -22,6 +23,7 @@ __all__ = [
     "Metric",
     "ModelBundle",
     "Provenance",
+    "SideStream",
     "load_bundle",
     "pack_onnx",
     "read_contract",

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streamkit import __version__
 from streamkit.inference import RunnerConfig
-from streamkit.preprocess import PreprocessConfig, Preprocessor, WindowConfig
+from streamkit.preprocess import PreprocessConfig, Preprocessor, SideStream, WindowConfig, aligned_spec
 from streamkit.types import OutputSpec, StreamSpec
 
 
@@ -28,6 +28,8 @@ class Contract(Part):
         Channels, rate and unit the decoder was calibrated on; name, source_id and hostname stay empty.
     preprocess, window, output, runner
         As their own pages say.
+    also
+        Further streams, whose values stand beside every processed sample of `stream`.
     """
 
     stream: StreamSpec
@@ -35,17 +37,20 @@ class Contract(Part):
     window: WindowConfig
     output: OutputSpec
     runner: RunnerConfig = RunnerConfig()
+    also: tuple[SideStream, ...] = ()
 
     @property
     def processed(self) -> StreamSpec:
         """The stream that comes out of the preprocessing: channels, rate and unit of what windows are cut from.
+
+        Side streams' channels stand behind those of `stream`.
 
         Raises
         ------
         ConfigError
             When a stage does not fit the stream.
         """
-        return Preprocessor(self.stream, self.preprocess).out
+        return aligned_spec(Preprocessor(self.stream, self.preprocess).out, self.also)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Contract:

@@ -86,6 +86,11 @@ class Windower:
         self._n_events += 1
         return self._event_windows(final=False)
 
+    def invalidate(self, since: float) -> None:
+        """Mark the samples stamped `since` or later as invalid: windows cut from now on will say so."""
+        held = self._ring.view(self._ring.oldest, self._ring.written - self._ring.oldest)
+        self._ring.invalidate(held.first + int(np.searchsorted(held.stamps, since)))
+
     def finish(self) -> list[Window]:
         """Resolve the waiting events now that no more samples will come."""
         windows = self._event_windows(final=True)
