@@ -12,7 +12,7 @@ import itertools
 import os
 import struct
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -115,8 +115,8 @@ class XdfWriter:
         if times.size == 0:
             return
         with self._lock:
-            for part in packed(progress.spec, data, times):
-                self._write(chunk_bytes(SAMPLES, part, stream))
+            for content in packed(progress.spec, data, times):
+                self._write(b"".join(chunk_parts(SAMPLES, content, stream)))
             if progress.count == 0:
                 progress.first = float(times[0])
             progress.last = float(times[-1])
@@ -177,34 +177,47 @@ class XdfWriter:
 
 def chunk_bytes(tag: int, content: bytes, stream: int | None = None) -> bytes:
     """One whole chunk: length, tag, stream id, content."""
-    body = struct.pack("<H", tag) + (b"" if stream is None else struct.pack("<I", stream)) + content
-    return varlen(len(body)) + body
+    return b"".join(chunk_parts(tag, [content], stream))
 
 
-def packed(spec: StreamSpec, data: ArrayLike, stamps: NDArray[np.float64]) -> list[bytes]:
-    """The contents of as many sample chunks as it takes to keep each near `MAX_CHUNK_BYTES`."""
+def chunk_parts(tag: int, content: Sequence[bytes | memoryview], stream: int | None = None) -> list[bytes | memoryview]:
+    """The pieces of one whole chunk, the content uncopied."""
+    head = struct.pack("<H", tag) + (b"" if stream is None else struct.pack("<I", stream))
+    return [varlen(len(head) + sum(len(part) for part in content)), head, *content]
+
+
+def packed(spec: StreamSpec, data: ArrayLike, stamps: NDArray[np.float64]) -> Iterator[list[bytes | memoryview]]:
+    """The contents of as many sample chunks as it takes to keep each near `MAX_CHUNK_BYTES`; checked before the first.
+
+    Each is built only when it is asked for, so that a writer holds Python's lock for one of them at a time.
+    """
     if spec.channel_format == "string":
         records = strings(spec, data, stamps)
         sizes = np.cumsum([len(record) for record in records]) // MAX_CHUNK_BYTES
         edges = [0, *(np.flatnonzero(np.diff(sizes)) + 1).tolist(), len(records)]
-        return [varlen(stop - start) + b"".join(records[start:stop]) for start, stop in itertools.pairwise(edges)]
-    table = numbers(spec, data, stamps)
-    step = max(1, MAX_CHUNK_BYTES // table.itemsize)
-    parts = [table[start : start + step] for start in range(0, len(table), step)]
-    return [varlen(len(part)) + part.tobytes() for part in parts]
+        return ([varlen(stop - start), *records[start:stop]] for start, stop in itertools.pairwise(edges))
+    return numbers(spec, checked(spec, data, len(stamps)), stamps)
 
 
-def numbers(spec: StreamSpec, data: ArrayLike, stamps: NDArray[np.float64]) -> NDArray[Any]:
-    """``(n_times,)`` records: the byte 8, the stamp, the values."""
+def checked(spec: StreamSpec, data: ArrayLike, n_times: int) -> NDArray[Any]:
+    """The values as ``(n_times, n_chans)``, refused where the stream cannot hold them."""
     values = np.asarray(data)
-    check_shape(spec, values.shape, len(stamps))
-    kind = np.dtype(DTYPES[spec.channel_format])
-    table = np.empty(len(stamps), dtype=[("bytes", "u1"), ("stamp", "<f8"), ("values", kind, (spec.n_chans,))])
-    check_range(spec, values, kind)
-    table["bytes"] = 8
-    table["stamp"] = stamps
-    table["values"] = values.reshape(len(stamps), spec.n_chans)
-    return table
+    check_shape(spec, values.shape, n_times)
+    check_range(spec, values, np.dtype(DTYPES[spec.channel_format]))
+    return values.reshape(n_times, spec.n_chans)
+
+
+def numbers(spec: StreamSpec, values: NDArray[Any], stamps: NDArray[np.float64]) -> Iterator[list[bytes | memoryview]]:
+    """Records, as many at a time as fit a chunk: the byte 8, the stamp, the values."""
+    kind = np.dtype([("bytes", "u1"), ("stamp", "<f8"), ("values", DTYPES[spec.channel_format], (spec.n_chans,))])
+    step = max(1, MAX_CHUNK_BYTES // kind.itemsize)
+    for first in range(0, len(stamps), step):
+        part = slice(first, first + step)
+        table = np.empty(len(stamps[part]), kind)
+        table["bytes"] = 8
+        table["stamp"] = stamps[part]
+        table["values"] = values[part]
+        yield [varlen(len(table)), table.view(np.uint8).data]
 
 
 def strings(spec: StreamSpec, data: ArrayLike, stamps: NDArray[np.float64]) -> list[bytes]:
