@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ EXAMPLE = "Example: streamkit replay recordings/p300-held-out --speed 2 --from 1
 @click.option("--wait", type=click.FloatRange(min=0), help="Wait up to this many seconds for a reader of every stream.")
 @click.option("--base", help="Source ids are BASE/stream name.  [default: replay- and a random number]")
 @click.option("--salvage", is_flag=True, help="Read what is whole of a damaged file.")
+@click.option("--json", "as_json", is_flag=True, help="At the end, print one JSON object: what was sent, and how late.")
 def command(
     recording: Path,
     speed: float,
@@ -31,6 +33,7 @@ def command(
     wait: float | None,
     base: str | None,
     salvage: bool,
+    as_json: bool,
 ) -> None:
     """Publish every stream of RECORDING on LSL: signals, markers and the shown images.
 
@@ -41,7 +44,7 @@ def command(
 
     whole = read_recording(recording, salvage=salvage)
     replay = Replay(whole, base=base, speed=speed, loop=loop, start=start, stop=stop, wait_for_consumers=wait)
-    for note in whole.meta.details.get("notes", []):
+    for note in (*whole.meta.details.get("notes", []), *replay.notes):
         click.echo(f"note: {note}", err=True)
     for stream in whole.signals:
         if stream.blank():
@@ -53,6 +56,8 @@ def command(
     click.echo(f"one pass takes {replay.period:.1f} s{again}; Ctrl-C stops", err=True)
     with until_stopped():
         replay.run()
+    if as_json:
+        click.echo(json.dumps({"period_s": replay.period, "late_ms": replay.lateness}))
 
 
 def listing(recording: Any, source_ids: dict[str, str]) -> list[str]:

@@ -67,10 +67,11 @@ class Schedule:
         length = max(float(lane.stamps.max()) + lane.tail for lane in lanes) - begin
         return cls(due[order], entry[order], begin, length)
 
-    def __iter__(self) -> Iterator[tuple[float, int, int, int]]:
-        """Due time, lane, first item and end of each push."""
-        for block in range(0, len(self.due), 4096):
-            part = slice(block, block + 4096)
+    def since(self, begin: float) -> Iterator[tuple[float, int, int, int]]:
+        """Due time, lane, first item and end of each push that is due at `begin` or later."""
+        # Small blocks: making the lists of a large one would delay the push that waits for it.
+        for block in range(int(np.searchsorted(self.due, begin)), len(self.due), 128):
+            part = slice(block, block + 128)
             for due, (lane, first, last) in zip(self.due[part].tolist(), self.entries[part].tolist(), strict=True):
                 yield due, lane, first, last
 

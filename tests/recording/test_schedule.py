@@ -21,7 +21,7 @@ def test_every_item_goes_out_once_in_order_and_none_before_its_time(
     schedule = Schedule.of([Lane(markers), Lane(samples, chunked=True, tail=0.01)], span)
     sent: dict[int, list[int]] = {0: [], 1: []}
     previous = -np.inf
-    for due, lane, first, last in schedule:
+    for due, lane, first, last in schedule.since(schedule.begin):
         stamps = (markers, samples)[lane][first:last]
         assert due >= previous
         assert due >= stamps.max()

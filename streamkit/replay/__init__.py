@@ -1,0 +1,5 @@
+"""Replay: publish a recording on LSL, all streams at their own times."""
+
+from streamkit.replay.player import Replay
+
+__all__ = ["Replay"]
