@@ -7,9 +7,7 @@ Every sample carries its own stamp.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
 import struct
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from streamkit.errors import RecordingError
+from streamkit.recording.append import AppendFile
 from streamkit.recording.xdf_xml import file_header, stream_footer, stream_header
 from streamkit.types import StreamSpec
 
@@ -69,15 +68,10 @@ class XdfWriter:
 
     def __init__(self, path: Path | str, facts: Mapping[str, str] | None = None) -> None:
         self.path = Path(path)
-        try:
-            self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115
-        except OSError as error:
-            raise RecordingError(
-                f"cannot create {self.path}: {error.strerror}. Choose a new file in a folder that can be written."
-            ) from error
+        self._file = AppendFile(self.path)
         self.streams: dict[int, Progress] = {}
         self._lock = threading.Lock()
-        self._write(MAGIC + chunk_bytes(FILE_HEADER, file_header(facts or {})))
+        self._file.append(MAGIC + chunk_bytes(FILE_HEADER, file_header(facts or {})))
 
     def add_stream(self, spec: StreamSpec, header: bytes | str | None = None) -> int:
         """Announce a stream; returns its id in the file.
@@ -94,7 +88,7 @@ class XdfWriter:
         with self._lock:
             stream = len(self.streams) + 1
             self.streams[stream] = Progress(spec)
-            self._write(chunk_bytes(STREAM_HEADER, content, stream))
+            self._file.append(chunk_bytes(STREAM_HEADER, content, stream))
         return stream
 
     def samples(self, stream: int, data: ArrayLike, stamps: ArrayLike) -> None:
@@ -116,7 +110,7 @@ class XdfWriter:
             return
         with self._lock:
             for content in packed(progress.spec, data, times):
-                self._write(b"".join(chunk_parts(SAMPLES, content, stream)))
+                self._file.append(b"".join(chunk_parts(SAMPLES, content, stream)))
             if progress.count == 0:
                 progress.first = float(times[0])
             progress.last = float(times[-1])
@@ -126,13 +120,13 @@ class XdfWriter:
         """Append a clock measurement: `value` seconds to add to stamps of the source around its time `time`."""
         with self._lock:
             self.streams[stream].offsets.append((time, value))
-            self._write(chunk_bytes(CLOCK_OFFSET, struct.pack("<dd", time, value), stream))
+            self._file.append(chunk_bytes(CLOCK_OFFSET, struct.pack("<dd", time, value), stream))
 
     def boundary(self) -> None:
         """Append a mark that a reader of a damaged file can find, and hand everything to the disk."""
         with self._lock:
-            self._write(chunk_bytes(BOUNDARY, BOUNDARY_MARK))
-            os.fsync(self._file.fileno())
+            self._file.append(chunk_bytes(BOUNDARY, BOUNDARY_MARK))
+            self._file.sync()
 
     @property
     def closed(self) -> bool:
@@ -146,8 +140,7 @@ class XdfWriter:
                 return
             for stream, p in self.streams.items():
                 footer = stream_footer(p.first, p.last, p.count, p.offsets)
-                self._write(chunk_bytes(STREAM_FOOTER, footer, stream))
-            os.fsync(self._file.fileno())
+                self._file.append(chunk_bytes(STREAM_FOOTER, footer, stream))
             self._file.close()
 
     def __enter__(self) -> XdfWriter:
@@ -157,22 +150,6 @@ class XdfWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _write(self, content: bytes) -> None:
-        """Append whole chunks; what the disk takes only in part is taken back, and the file closed."""
-        if self._file.closed:
-            raise RecordingError(f"{self.path} is closed and takes no more samples")
-        size = self._file.tell()
-        try:
-            view = memoryview(content)
-            while view:
-                view = view[self._file.write(view) :]
-        except OSError as error:
-            with self._file, contextlib.suppress(OSError):
-                self._file.truncate(size)
-            raise RecordingError(
-                f"cannot write {self.path}: {error.strerror}. What was written before is kept."
-            ) from error
 
 
 def chunk_bytes(tag: int, content: bytes, stream: int | None = None) -> bytes:
