@@ -12,9 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
-from scipy.signal import butter, group_delay, iirnotch, sosfilt, sosfilt_zi
+from scipy.signal import butter, group_delay, iirnotch, sosfilt_zi
 
 from streamkit.errors import ConfigError
+from streamkit.preprocess.recursive import Cascade, best_kernel
 from streamkit.preprocess.stage import Samples, SampleStage, StageSettings, require_below_nyquist
 from streamkit.types import StreamSpec
 
@@ -90,20 +91,19 @@ class Filter(SampleStage):
     def __init__(self, spec: StreamSpec, sos: NDArray[np.float64], centre: float | None) -> None:
         self._sos = sos
         self._steady = sosfilt_zi(sos)[:, :, np.newaxis]
-        self._state: NDArray[np.float64] | None = None
+        self._kernel = best_kernel()
+        self._cascade: Cascade | None = None
         super().__init__(spec, 0.0 if centre is None else sections_delay(sos, centre, spec.sfreq))
 
     def transform(self, data: Samples) -> Samples:
         """Filter."""
-        if self._state is None:
-            self._state = self._steady * data[0]
-        filtered: Samples
-        filtered, self._state = sosfilt(self._sos, data, axis=0, zi=self._state)
-        return filtered
+        if self._cascade is None:
+            self._cascade = Cascade(self._sos, self._steady * data[0], self._kernel)
+        return self._cascade(data)
 
     def reset(self) -> None:
         """Start again from the next sample."""
-        self._state = None
+        self._cascade = None
 
 
 def bandpass_sections(low: float, high: float, order: int, spec: StreamSpec) -> NDArray[np.float64]:
