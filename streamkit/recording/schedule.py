@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from streamkit.clock import monotonic
+from streamkit.clock import TIE_S, monotonic
 from streamkit.types import Stamps
 
 
@@ -78,7 +78,7 @@ class Schedule:
 
 def chunk_edges(times: Stamps, span: float) -> Any:
     """Positions that cut samples at non-decreasing `times` into chunks that span less than `span` seconds."""
-    bins = np.floor((times - times[0]) / span)
+    bins = np.floor((times - times[0] + TIE_S) / span)
     return np.concatenate([[0], np.flatnonzero(np.diff(bins)) + 1, [len(times)]]).astype(np.intp)
 
 
