@@ -8,7 +8,8 @@ sizes), or real LSL streams collected by the caller. Neither knows the other's f
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -18,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from streamkit.bundle import ModelBundle, load_bundle
-from streamkit.clock import monotonic
+from streamkit.bundle import Contract, ModelBundle, contract_signals, load_bundle
+from streamkit.clock import TIE_S, monotonic
 from streamkit.errors import RecordingError
-from streamkit.lsl.contract import channel_picks, signal_of
+from streamkit.lsl.contract import channel_picks
 from streamkit.pipeline import Pipeline
-from streamkit.preprocess import Preprocessor, windows_of
+from streamkit.preprocess import Preprocessor, align_whole, windows_of
 from streamkit.recording import Recording, Signal, read_recording
-from streamkit.types import Chunk, Event, FloatArray, Prediction
+from streamkit.types import Chunk, Event, Prediction, StreamSpec
 
 LIVE_PARITY = 1e-5
 """Largest absolute difference allowed between live and offline on one backend."""
@@ -33,7 +34,16 @@ LIVE_PARITY = 1e-5
 EVENT_MATCH_S = 1e-3
 """A live event is the file's event of the same label when their stamps agree this well."""
 
-Feed = Iterable[Chunk | Event]
+
+@dataclass(frozen=True)
+class SideChunk:
+    """A chunk of side stream `stream`, counted from 1."""
+
+    stream: int
+    chunk: Chunk
+
+
+Feed = Iterable[Chunk | SideChunk | Event]
 
 
 @dataclass(frozen=True)
@@ -113,19 +123,16 @@ def contract_signal(bundle: ModelBundle, recording: Recording) -> tuple[Signal, 
     RecordingError
         When the recording has no signal at all.
     """
-    signal = signal_of(recording, bundle.contract.stream)
+    signal, _ = contract_signals(bundle.contract, recording)
     return signal, channel_picks(bundle.contract.stream, signal.spec)
 
 
 def offline_answer(bundle_path: Path, recording_path: Path, backend: str = "auto") -> Answer:
-    """Answer from the file alone: the whole signal as one chunk, windows sliced from the result."""
+    """Answer from the file alone: the whole signals as one chunk each, windows sliced from the result."""
     bundle, recording = load_bundle(bundle_path), read_recording(recording_path)
-    signal, picks = contract_signal(bundle, recording)
     contract = bundle.contract
-    data: FloatArray = signal.data if picks is None else signal.data[:, picks]
-    preprocessor = Preprocessor(contract.stream, contract.preprocess)
-    processed = preprocessor.process(Chunk(data, monotonic(signal.stamps), 0))
-    windows = windows_of(processed, recording.events(), preprocessor.out.sfreq, contract.window)
+    processed = offline_samples(contract, recording)
+    windows = windows_of(processed, recording.events(), contract.processed.sfreq, contract.window)
     runner = bundle.open_runner(backend)
     predictions = [
         Prediction(runner.infer(np.ascontiguousarray(w.data.T, np.float32)[None]), w.stamp, w.last, seq, w.event)
@@ -136,30 +143,72 @@ def offline_answer(bundle_path: Path, recording_path: Path, backend: str = "auto
     return answer
 
 
+def offline_samples(contract: Contract, recording: Recording) -> Chunk:
+    """Process and align every sample of a recording, in one pass."""
+    signal, sides = contract_signals(contract, recording)
+    processed = Preprocessor(contract.stream, contract.preprocess).process(_whole(signal, contract.stream))
+    if not contract.also:
+        return processed
+    whole = [
+        None if side is None else _whole(side, config.stream) for side, config in zip(sides, contract.also, strict=True)
+    ]
+    return align_whole(processed, contract.also, whole)
+
+
+def _whole(signal: Signal, expected: StreamSpec) -> Chunk:
+    picks = channel_picks(expected, signal.spec)
+    data = signal.data if picks is None else signal.data[:, picks]
+    return Chunk(data, monotonic(signal.stamps), 0)
+
+
 def offline_in_its_own_process(bundle_path: Path, recording_path: Path, backend: str = "auto") -> Answer:
     """`offline_answer` computed by a fresh process that shares nothing with this one."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(offline_answer, bundle_path, recording_path, backend).result()
 
 
-def feed(recording: Recording, signal: Signal, seed: int = 0) -> Iterator[Chunk | Event]:
+def feed(
+    recording: Recording, signal: Signal, seed: int = 0, sides: Sequence[tuple[Signal | None, float]] = ()
+) -> Iterator[Chunk | SideChunk | Event]:
     """Chunks of random sizes and events in order of time, as a virtual clock would deliver them.
 
-    An event arrives after the chunk that covers it, as a marker that crosses a network does.
+    A chunk arrives when its last sample does. An event arrives after the chunk that covers it, as a marker that
+    crosses a network does.
+
+    Parameters
+    ----------
+    signal
+        The primary one.
+    seed
+        Of the chunk sizes.
+    sides
+        The side streams, None for one that was not recorded, and the delay of each: no chunk of it spans more.
     """
     rng = np.random.default_rng(seed)
-    events = [(event.stamp, i, event) for i, event in enumerate(recording.events())]
-    heapq.heapify(events)
+    lanes = [_parts(signal, rng)]
+    lanes += [_parts(side, rng, delay, number) for number, (side, delay) in enumerate(sides, 1) if side is not None]
+    events = deque(recording.events())
+    for stamp, number, chunk in heapq.merge(*lanes, key=lambda arrival: arrival[:2]):
+        yield SideChunk(-number, chunk) if number else chunk
+        while number == 0 and events and events[0].stamp <= stamp:
+            yield events.popleft()
+    yield from events
+
+
+Arrival = tuple[float, int, Chunk]
+"""When; minus the number of the stream, as of what arrives at once the side streams go first; what."""
+
+
+def _parts(signal: Signal, rng: np.random.Generator, span: float = np.inf, number: int = 0) -> Iterator[Arrival]:
+    """Cut a stream into chunks of up to 64 samples that span at most `span` seconds."""
     stamps = monotonic(signal.stamps)
     first = 0
     while first < len(stamps):
-        size = int(rng.integers(1, 65))
-        part = slice(first, first + size)
-        yield Chunk(signal.data[part], stamps[part], first)
-        while events and events[0][0] <= stamps[part][-1]:
-            yield heapq.heappop(events)[2]
-        first += size
-    yield from (event for _, _, event in sorted(events))
+        fits = int(np.searchsorted(stamps, stamps[first] + span - TIE_S)) - first
+        part = slice(first, first + max(1, min(int(rng.integers(1, 65)), fits)))
+        chunk = Chunk(signal.data[part], stamps[part], first)
+        first += len(chunk)
+        yield float(chunk.stamps[-1]), -number, chunk
 
 
 def over_memory(
@@ -184,15 +233,33 @@ def over_memory(
         Wraps the feed; tests use it to drop, shift and double what arrives.
     """
     bundle, recording = load_bundle(bundle_path), read_recording(recording_path)
-    signal, picks = contract_signal(bundle, recording)
     contract, runner = bundle.contract, bundle.open_runner(backend)
-    pipeline = Pipeline(contract.stream, contract.preprocess, contract.window, runner, picks=picks)
+    signal, sides = contract_signals(contract, recording)
+    pipeline = Pipeline(
+        contract.stream,
+        contract.preprocess,
+        contract.window,
+        runner,
+        picks=channel_picks(contract.stream, signal.spec),
+        also=contract.also,
+        also_picks=[
+            None if found is None else channel_picks(side.stream, found.spec)
+            for side, found in zip(contract.also, sides, strict=True)
+        ],
+    )
+    delays = [side.delay for side in contract.also]
     predictions: list[Prediction] = []
-    for item in tamper(feed(recording, signal, seed)):
-        predictions += pipeline.push(item) if isinstance(item, Chunk) else pipeline.push_event(item)
+    for item in tamper(feed(recording, signal, seed, tuple(zip(sides, delays, strict=True)))):
+        predictions += _push(pipeline, item)
     predictions += pipeline.finish()
     runner.close()
     return Answer.of(runner.backend, predictions, contract.output.shape)
+
+
+def _push(pipeline: Pipeline, item: Chunk | SideChunk | Event) -> list[Prediction]:
+    if isinstance(item, SideChunk):
+        return pipeline.push(item.chunk, item.stream)
+    return pipeline.push(item) if isinstance(item, Chunk) else pipeline.push_event(item)
 
 
 def compare(offline: Answer, live: Answer, sfreq: float, tolerance: float = LIVE_PARITY) -> Verdict:

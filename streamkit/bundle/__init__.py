@@ -14,6 +14,7 @@ Every byte is checked against its sha256 before it is parsed. There is no pickle
 from streamkit.bundle.contract import Contract, Metric, Provenance
 from streamkit.bundle.pack import pack_onnx, read_contract
 from streamkit.bundle.read import ModelBundle, load_bundle
+from streamkit.bundle.signals import contract_signals
 from streamkit.bundle.write import GraphFiles, write_bundle
 from streamkit.preprocess import SideStream
 
@@ -24,6 +25,7 @@ __all__ = [
     "ModelBundle",
     "Provenance",
     "SideStream",
+    "contract_signals",
     "load_bundle",
     "pack_onnx",
     "read_contract",

@@ -54,21 +54,33 @@ def check(expected: StreamSpec, found: StreamSpec) -> None:
         )
 
 
-def signal_of(recording: Recording, expected: StreamSpec, name: str = "") -> Signal:
+def signal_of(recording: Recording, expected: StreamSpec, name: str = "", taken: Sequence[Signal] = ()) -> Signal:
     """Find the signal of a recording that has the channels of `expected`, and check the rest of it.
 
-    Of several the one called `name` is taken, else the first.
+    Of several the one called `name` is meant, else the first that fits; never one of those `taken`.
 
     Raises
     ------
     ContractMismatch
         When none has them, or rate or unit differ; line by line.
     RecordingError
-        When the recording has no signal at all, or a channel of it holds no finite value.
+        When the recording has no signal (left) at all, or a channel of it holds no finite value.
     """
-    candidates = [s for s in recording.signals if set(expected.ch_names) <= set(s.spec.ch_names)]
-    named = [s for s in candidates or recording.signals if s.spec.name == name]
-    signal = next(iter((*named, *candidates)), None) or recording.signal()
+    free = [signal for signal in recording.signals if not any(signal is other for other in taken)]
+    if taken and not free:
+        raise RecordingError(
+            f"recording {recording.meta.name!r} has no stream left for {_some(expected.ch_names)}: the bundle reads "
+            f"{len(taken) + 1} or more signal streams, and the recording holds {len(recording.signals)}"
+        )
+    candidates = [signal for signal in free if set(expected.ch_names) <= set(signal.spec.ch_names)]
+    named = [signal for signal in candidates or free if signal.spec.name == name]
+    fitting = [signal for signal in candidates if not differences(expected, signal.spec)]
+    signal = next(iter((*named, *fitting, *candidates, *free)), None) or recording.signal()
+    _check_signal(recording, signal, expected)
+    return signal
+
+
+def _check_signal(recording: Recording, signal: Signal, expected: StreamSpec) -> None:
     lines = differences(expected, signal.spec)
     if lines:
         raise ContractMismatch(
@@ -81,7 +93,6 @@ def signal_of(recording: Recording, expected: StreamSpec, name: str = "") -> Sig
             f"recording {recording.meta.name!r}, stream {signal.spec.name!r}: no sample of {_some(blank)} is a finite "
             "number, so there is nothing to decode. Check the connection and record again."
         )
-    return signal
 
 
 def _channels(expected: StreamSpec, found: StreamSpec) -> tuple[str, ...]:
@@ -102,8 +113,8 @@ def _channels(expected: StreamSpec, found: StreamSpec) -> tuple[str, ...]:
 def _rate(expected: StreamSpec, found: StreamSpec) -> tuple[str, ...]:
     if abs(found.sfreq - expected.sfreq) <= RATE_TOLERANCE * expected.sfreq:
         return ()
-    came = f"{found.sfreq:g} Hz" if found.sfreq else "an irregular rate"
-    return (f"rate: expected {expected.sfreq:g} Hz, the stream has {came}",)
+    wanted, came = (f"{spec.sfreq:g} Hz" if spec.sfreq else "an irregular rate" for spec in (expected, found))
+    return (f"rate: expected {wanted}, the stream has {came}",)
 
 
 def _unit(expected: StreamSpec, found: StreamSpec) -> tuple[str, ...]:
