@@ -16,13 +16,14 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"types", "errors"},
     {"clock", "units"},
+    {"timeline"},
     {"ring", "ledger", "recording"},
     {"lsl", "preprocess", "inference"},
     {"bundle", "pipeline"},
     {"session", "replay", "record", "verify"},
 )
 LEVEL = {room: level for level, layer in enumerate(LAYERS) for room in layer}
-CALIBRATION_MAY = {room for layer in LAYERS[:5] for room in layer}
+CALIBRATION_MAY = {room for layer in LAYERS[:6] for room in layer}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -1,0 +1,5 @@
+"""Time of a stream, one rule for live and offline: corrected stamps, gaps, samples sent twice, the true rate."""
+
+from streamkit.timeline.line import Corrected, Timeline
+
+__all__ = ["Corrected", "Timeline"]
