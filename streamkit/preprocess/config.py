@@ -13,6 +13,7 @@ from streamkit.preprocess.pick import PickSettings
 from streamkit.preprocess.resample import ResampleSettings
 from streamkit.preprocess.scaling import ScaleSettings
 from streamkit.preprocess.spatial import RereferenceSettings
+from streamkit.preprocess.spikes import BinSettings, ThresholdSettings
 from streamkit.preprocess.units import UnitSettings
 
 StageConfig = Annotated[
@@ -25,7 +26,9 @@ StageConfig = Annotated[
     | NotchSettings
     | ScaleSettings
     | ResampleSettings
-    | BandpowerSettings,
+    | BandpowerSettings
+    | ThresholdSettings
+    | BinSettings,
     Field(discriminator="kind"),
 ]
 """Settings of one stage; its `kind` says which. A new stage is one file and one row here."""

@@ -1,21 +1,23 @@
-"""Fill in what has to be learnt from training recordings: mean and standard deviation of the scale stages."""
+"""Fill in what has to be learnt from training recordings: mean and deviation of `scale`, noise of `threshold`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from streamkit.errors import ConfigError
 from streamkit.preprocess.config import PreprocessConfig
 from streamkit.preprocess.preprocessor import Preprocessor
+from streamkit.preprocess.robust_rms import RobustRms
 from streamkit.preprocess.scaling import ScaleSettings
+from streamkit.preprocess.spikes import ThresholdSettings
 from streamkit.preprocess.stage import Samples
 from streamkit.types import Chunk, StreamSpec
 
 
 def fit_preprocess(spec: StreamSpec, config: PreprocessConfig, signals: Iterable[Iterable[Chunk]]) -> PreprocessConfig:
-    """Fit every unfitted scale stage, in order, each on what the stages before it give.
+    """Fit every unfitted scale and threshold stage, in order, each on what the stages before it give.
 
     Parameters
     ----------
@@ -35,9 +37,9 @@ def fit_preprocess(spec: StreamSpec, config: PreprocessConfig, signals: Iterable
     stages = list(config.stages)
     recordings = [tuple(chunks) for chunks in signals] if any(map(_unfitted, stages)) else []
     for place, stage in enumerate(stages):
-        if isinstance(stage, ScaleSettings) and _unfitted(stage):
+        if isinstance(stage, ScaleSettings | ThresholdSettings) and _unfitted(stage):
             earlier = config.model_copy(update={"stages": tuple(stages[:place])})
-            stages[place] = _fitted(stage, _statistics(Preprocessor(spec, earlier), recordings))
+            stages[place] = _fitted(stage, Preprocessor(spec, earlier), recordings)
     return config.model_copy(update={"stages": tuple(stages)})
 
 
@@ -71,25 +73,41 @@ class Moments:
 
 
 def _unfitted(stage: object) -> bool:
-    return isinstance(stage, ScaleSettings) and not stage.fitted
+    return isinstance(stage, ScaleSettings | ThresholdSettings) and not stage.fitted
 
 
-def _statistics(preprocessor: Preprocessor, recordings: Sequence[Iterable[Chunk]]) -> Moments:
-    moments = Moments(preprocessor.out.n_chans)
-    for chunks in recordings:
-        preprocessor.reset()
-        for chunk in chunks:
-            for block in preprocessor.blocks(chunk):
-                moments.add(block.data[block.valid])
-    if not moments.n:
+def _fitted(
+    stage: ScaleSettings | ThresholdSettings, earlier: Preprocessor, recordings: Sequence[Iterable[Chunk]]
+) -> ScaleSettings | ThresholdSettings:
+    if isinstance(stage, ScaleSettings):
+        moments = Moments(earlier.out.n_chans)
+        _count(moments, earlier, recordings, "a scale stage", "mean and std")
+        return _scaled(stage, moments)
+    noise = RobustRms(earlier.out.n_chans)
+    _count(noise, earlier, recordings, "a threshold stage", "rms")
+    return stage.model_copy(update={"rms": tuple(map(float, noise.value))})
+
+
+def _count(
+    statistic: Moments | RobustRms, earlier: Preprocessor, recordings: Sequence[Iterable[Chunk]], what: str, keys: str
+) -> None:
+    for samples in _valid_samples(earlier, recordings):
+        statistic.add(samples)
+    if not statistic.n:
         raise ConfigError(
-            f"a scale stage cannot be fitted: {len(recordings)} recordings gave no valid sample; "
-            "give training recordings, or state mean and std"
+            f"{what} cannot be fitted: {len(recordings)} recordings gave no valid sample; "
+            f"give training recordings, or state {keys}"
         )
-    return moments
 
 
-def _fitted(stage: ScaleSettings, moments: Moments) -> ScaleSettings:
+def _valid_samples(earlier: Preprocessor, recordings: Sequence[Iterable[Chunk]]) -> Iterator[Samples]:
+    for chunks in recordings:
+        earlier.reset()
+        for chunk in chunks:
+            yield from (block.data[block.valid] for block in earlier.blocks(chunk))
+
+
+def _scaled(stage: ScaleSettings, moments: Moments) -> ScaleSettings:
     mean, variance = moments.mean, moments.variance
     if not stage.per_channel:
         pooled = mean.mean()

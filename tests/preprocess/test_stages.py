@@ -28,6 +28,12 @@ ROWS = {
         {"bands": [[70, 90]], "smooth": 0.5, "log": False, "order": 2},
         {"bands": [[70, 90]], "smooth": 0.005},
     ],
+    "threshold": [
+        {"rms": [10, 20, 5, 10], "factor": 1.5},
+        {"learn": 0.2, "factor": -1.0},
+        {"rms": [700], "factor": -1, "refractory": 0.02},
+    ],
+    "bin": [{"width": 0.05}, {"width": 0.005}],
 }
 """Every stage kind with the settings under which the properties below must hold."""
 
@@ -46,6 +52,12 @@ CHAINS = {
         {"kind": "bandpower", "bands": [[4, 8], [12, 30]], "smooth": 0.2},
         {"kind": "resample", "sfreq": 20},
         {"kind": "highpass", "freq": 0.1},
+    ],
+    "spike counts": [
+        {"kind": "bandpass", "low": 10, "high": 60},
+        {"kind": "threshold", "learn": 0.3, "factor": -1.5, "refractory": 0.02},
+        {"kind": "bin", "width": 0.1},
+        {"kind": "scale", "mean": [1], "std": [2]},
     ],
     "down to one channel and up": [
         {"kind": "pick", "ch_names": ["Cz"]},
