@@ -36,8 +36,8 @@ class Pipeline:
         What turns a window into an output.
     picks
         Columns of an incoming chunk that are the channels of `spec`; None when they are those already.
-    also, also_picks
-        The side streams to align with it, and the same columns for each of them.
+    also
+        The side streams to align with it.
     speed
         How many seconds of a recording pass in one second of stamps, where one is replayed.
     clock
@@ -65,20 +65,18 @@ class Pipeline:
         *,
         picks: NDArray[np.intp] | None = None,
         also: Sequence[SideStream] = (),
-        also_picks: Sequence[NDArray[np.intp] | None] = (),
         speed: float = 1.0,
         clock: Callable[[], float] = pylsl.local_clock,
         history: float = 30.0,
     ) -> None:
-        self._picks = (picks, *(also_picks or (None for _ in also)))
-        for one, stream in zip(self._picks, (spec, *(side.stream for side in also)), strict=True):
-            if one is not None and len(one) != stream.n_chans:
-                raise ConfigError(f"picks names {len(one)} columns, expected {stream.n_chans}: one for each channel")
+        if picks is not None and len(picks) != spec.n_chans:
+            raise ConfigError(f"picks names {len(picks)} columns, expected {spec.n_chans}: one for each channel")
         self._preprocessor = Preprocessor(spec, preprocess)
         self._aligner = Aligner(self._preprocessor.out, also, speed) if also else None
         out = self._aligner.out if self._aligner else self._preprocessor.out
         self._windower = Windower(out, window, history)
         self._runner = runner
+        self._picks = picks
         self._clock = clock
         self._processed = SampleTimes(self._windower.capacity)
         self._input = np.zeros((1, out.n_chans, window.n_times), np.float32)
@@ -102,14 +100,14 @@ class Pipeline:
         chunk
             The next samples of one stream.
         stream
-            0 for the primary stream; *k* for side stream *k* of `also`, counted from 1, which completes no window.
+            0 for the primary stream; *k* for side stream *k* of `also`, counted from 1, with the channels that
+            `also` names, in that order. It completes no window.
         """
-        picks = self._picks[stream]
-        if picks is not None:
-            chunk = dataclasses.replace(chunk, data=np.take(chunk.data, picks, axis=1))
         if stream:
             self._beside(stream - 1, chunk)
             return []
+        if self._picks is not None:
+            chunk = dataclasses.replace(chunk, data=np.take(chunk.data, self._picks, axis=1))
         processed = self._preprocessor.process(chunk)
         if self._aligner is not None:
             processed = self._aligner.align(processed)

@@ -11,7 +11,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -242,23 +242,27 @@ def over_memory(
         runner,
         picks=channel_picks(contract.stream, signal.spec),
         also=contract.also,
-        also_picks=[
-            None if found is None else channel_picks(side.stream, found.spec)
-            for side, found in zip(contract.also, sides, strict=True)
-        ],
     )
+    also_picks = [
+        None if found is None else channel_picks(side.stream, found.spec)
+        for side, found in zip(contract.also, sides, strict=True)
+    ]
     delays = [side.delay for side in contract.also]
     predictions: list[Prediction] = []
     for item in tamper(feed(recording, signal, seed, tuple(zip(sides, delays, strict=True)))):
-        predictions += _push(pipeline, item)
+        predictions += _push(pipeline, item, also_picks)
     predictions += pipeline.finish()
     runner.close()
     return Answer.of(runner.backend, predictions, contract.output.shape)
 
 
-def _push(pipeline: Pipeline, item: Chunk | SideChunk | Event) -> list[Prediction]:
+def _push(
+    pipeline: Pipeline, item: Chunk | SideChunk | Event, also_picks: Sequence[NDArray[np.intp] | None]
+) -> list[Prediction]:
     if isinstance(item, SideChunk):
-        return pipeline.push(item.chunk, item.stream)
+        picks = also_picks[item.stream - 1]
+        chunk = item.chunk if picks is None else replace(item.chunk, data=item.chunk.data[:, picks])
+        return pipeline.push(chunk, item.stream)
     return pipeline.push(item) if isinstance(item, Chunk) else pipeline.push_event(item)
 
 

@@ -168,8 +168,8 @@ GAZE = StreamSpec(name="gaze", ch_names=("x", "y"), sfreq=0.0)
 
 def test_a_side_stream_stands_beside_every_sample_the_model_sees():
     side = SideStream(stream=GAZE, delay=0.0)
-    pipeline, runner = a_pipeline(HOPS, also=[side], also_picks=[np.array([1, 0])])
-    assert pipeline.push(Chunk(np.array([[1, 2], [3, 4]], np.float64), np.array([0.0, 0.1])), stream=1) == []
+    pipeline, runner = a_pipeline(HOPS, also=[side])
+    assert pipeline.push(Chunk(np.array([[2, 1], [4, 3]], np.float64), np.array([0.0, 0.1])), stream=1) == []
     pipeline.push(chunks(a_signal(60, 4, seed=3), 60)[0])
     assert runner.seen[0].shape == (1, 6, 20)
     np.testing.assert_array_equal(runner.seen[0][0, 4], [2] * 10 + [4] * 10)
@@ -189,6 +189,7 @@ def test_a_late_side_sample_makes_the_windows_not_cut_yet_invalid():
     assert pipeline.counts["side_late"] == 1
 
 
-def test_picks_of_a_side_stream_must_name_each_of_its_channels():
-    with pytest.raises(ConfigError, match="3 columns, expected 2"):
-        a_pipeline(HOPS, also=[SideStream(stream=GAZE)], also_picks=[np.arange(3)])
+def test_a_side_stream_must_have_the_channels_that_the_contract_names():
+    pipeline, _ = a_pipeline(HOPS, also=[SideStream(stream=GAZE)])
+    with pytest.raises(ConfigError, match=r"\(n_times, 2\) for the channels x, y"):
+        pipeline.push(Chunk(np.zeros((1, 3)), np.zeros(1)), stream=1)
