@@ -49,6 +49,11 @@ class RingBuffer:
         self._duplicate = _Flags(capacity, usual=False)
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the stored samples."""
+        return self._data.dtype
+
+    @property
     def oldest(self) -> int:
         """Sample index of the oldest sample still held."""
         return max(0, self.written - self.capacity)

@@ -54,6 +54,23 @@ def check(expected: StreamSpec, found: StreamSpec) -> None:
         )
 
 
+def check_return(before: StreamSpec, found: StreamSpec) -> None:
+    """Refuse a source that came back as something else.
+
+    Raises
+    ------
+    ContractMismatch
+        With every line of `differences`.
+    """
+    lines = differences(before, found)
+    if lines:
+        raise ContractMismatch(
+            f"stream {found.name!r} came back as something else; start it again as it was (decoding goes on then), "
+            "or start a new session for what it is now:",
+            lines,
+        )
+
+
 def signal_of(recording: Recording, expected: StreamSpec, name: str = "", taken: Sequence[Signal] = ()) -> Signal:
     """Find the signal of a recording that has the channels of `expected`, and check the rest of it.
 

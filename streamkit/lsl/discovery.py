@@ -47,6 +47,12 @@ def predicate(query: str, kind: Kind | None = None) -> str:
     return " and ".join((*terms, *([_KIND[kind]] if kind else ()))) or "name!=''"
 
 
+def same_source(spec: StreamSpec) -> str:
+    """XPath predicate of the source `spec` came from: its source id, or name, type and host where it has none."""
+    keys = ("source_id",) if spec.source_id else ("name", "type", "hostname")
+    return " and ".join(f"{key}={_quoted(getattr(spec, key))}" for key in keys)
+
+
 def find(query: str = "", *, timeout: float = 5.0, kind: Kind | None = None) -> list[pylsl.StreamInfo]:
     """Every stream that matches, sorted by host and name; an empty list when `timeout` seconds bring none.
 
@@ -164,10 +170,14 @@ def _term(part: str) -> str:
 
 
 def _compare(key: str, value: str) -> str:
-    quote = '"' if "'" in value else "'"
     if value.endswith("*"):
-        return f"starts-with({key},{quote}{value[:-1]}{quote})"
-    return f"{key}={quote}{value}{quote}"
+        return f"starts-with({key},{_quoted(value[:-1])})"
+    return f"{key}={_quoted(value)}"
+
+
+def _quoted(value: str) -> str:
+    quote = '"' if "'" in value else "'"
+    return f"{quote}{value}{quote}"
 
 
 def _distinct(infos: tuple[pylsl.StreamInfo, ...]) -> list[pylsl.StreamInfo]:

@@ -13,10 +13,11 @@ import pylsl
 from numpy.typing import NDArray
 from pylsl.util import handle_error
 
-from streamkit.clock import monotonic
 from streamkit.errors import StreamError, StreamLost
+from streamkit.lsl.contract import channel_picks, check_return
 from streamkit.lsl.discovery import full_info, spec_from
 from streamkit.ring import RingBuffer
+from streamkit.timeline import Timeline
 from streamkit.types import Chunk, StreamSpec
 
 RING_DTYPE = {"double64": np.float64, "int32": np.float64, "int64": np.float64}
@@ -26,6 +27,9 @@ _LSL_BUFFER_S = 60
 _MOST_SAMPLES = 4096
 _IRREGULAR_CAPACITY = 4096
 _OFFSET_PERIOD_S = 5.0
+
+OFFSET_STEP_S = 0.01
+"""A remote clock whose offset changes by more than this from one reading to the next has stepped."""
 
 
 class ClockOffset:
@@ -37,10 +41,16 @@ class ClockOffset:
         Source of the estimate, which liblsl keeps up to date in the background.
     hostname
         Where the stream says it comes from.
+
+    Attributes
+    ----------
+    steps
+        How often the remote clock has stepped against this machine's.
     """
 
     def __init__(self, inlet: pylsl.StreamInlet, hostname: str) -> None:
         self._inlet = inlet
+        self.steps = 0
         self.local = hostname == socket.gethostname()
         self._offset = 0.0
         self._until = math.inf if self.local else -math.inf
@@ -49,12 +59,17 @@ class ClockOffset:
         """Seconds to add; a remote offset is read again every five seconds and kept when that fails."""
         if now >= self._until:
             try:
-                self._offset = self._inlet.time_correction(timeout)
+                self._take(self._inlet.time_correction(timeout))
             except RuntimeError:
                 if self._until == -math.inf and timeout > 0:
                     raise
             self._until = now + _OFFSET_PERIOD_S
         return self._offset
+
+    def _take(self, offset: float) -> None:
+        if self._until > -math.inf and abs(offset - self._offset) > OFFSET_STEP_S:
+            self.steps += 1
+        self._offset = offset
 
     @property
     def value(self) -> float:
@@ -84,6 +99,11 @@ class SignalInlet:
         Seconds the raw ring holds.
     timeout
         Seconds to wait for the full description.
+    recover
+        Whether liblsl looks for the stream by itself when it is lost (quietly, after seconds, whatever comes back);
+        `streamkit.lsl.supervised` does not let it.
+    after
+        The inlet of the same source that broke off: its ring and its time go on here.
 
     Attributes
     ----------
@@ -92,7 +112,10 @@ class SignalInlet:
     header
         The same as the XML document that it sent.
     ring
-        The raw samples as they came, values not finite included. Other readers take a `RingBuffer.cursor`.
+        The raw samples as they came, values not finite and duplicates included. Other readers take a
+        `RingBuffer.cursor`.
+    timeline
+        What corrects the stamps, and counts what was wrong with them.
 
     Raises
     ------
@@ -100,6 +123,8 @@ class SignalInlet:
         When the source does not answer.
     StreamError
         When the stream is not numeric.
+    ContractMismatch
+        When it is not what `after` was; line by line.
 
     Notes
     -----
@@ -107,21 +132,34 @@ class SignalInlet:
     ctypes array type, a stamp array and a memoryview per call, 8 microseconds against 2.
     """
 
-    def __init__(self, info: pylsl.StreamInfo, buffer: float = 30.0, timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        info: pylsl.StreamInfo,
+        buffer: float = 30.0,
+        timeout: float = 5.0,
+        *,
+        recover: bool = True,
+        after: SignalInlet | None = None,
+    ) -> None:
         if info.channel_format() == pylsl.cf_string:
             raise StreamError(f"stream {info.name()!r} carries text; a signal stream must be numeric")
-        self._lsl = pylsl.StreamInlet(info, max_buflen=_LSL_BUFFER_S)
+        self._lsl = pylsl.StreamInlet(info, max_buflen=_LSL_BUFFER_S, recover=recover)
         full = full_info(self._lsl, info, timeout)
         self.spec, self.header = spec_from(full), full.as_xml()
-        capacity = math.ceil(buffer * self.spec.sfreq) or _IRREGULAR_CAPACITY
-        dtype = np.dtype(RING_DTYPE.get(self.spec.channel_format, np.float32))
-        self.ring = RingBuffer(max(capacity, 64), self.spec.n_chans, dtype)
+        if after is not None:
+            check_return(after.spec, self.spec)
+        if after is None:
+            self.timeline = Timeline(self.spec.sfreq, speed=replay_speed(self.spec))
+            self.ring = _ring_for(self.spec, buffer, self.timeline)
+        else:
+            self.timeline, self.ring = after.timeline, after.ring
+            self.timeline.interrupt()
         self._most = min(self.ring.capacity // 2, _MOST_SAMPLES)
-        same = self._lsl.np_dtype == dtype
+        self._picks = None if after is None else channel_picks(after.spec, self.spec)
+        same = self._lsl.np_dtype == self.ring.dtype and self._picks is None
         self._staging = None if same else np.zeros((self._most, self.spec.n_chans), self._lsl.np_dtype)
         self._puller = _Puller(self._lsl, self._most)
         self._offset = ClockOffset(self._lsl, self.spec.hostname)
-        self._last_stamp = -math.inf
 
     def open(self, timeout: float = 5.0) -> None:
         """Subscribe; from here on no sample is missed.
@@ -139,8 +177,9 @@ class SignalInlet:
         Returns
         -------
         Chunk
-            ``data`` is a view of the ring, ``stamps`` are corrected, ``raw_stamps`` as sent, ``arrival`` the
-            time at which the call had them. Empty when the time ran out.
+            ``data`` is a view of the ring, ``stamps`` are corrected, ``raw_stamps`` as sent, ``gap`` and
+            ``duplicate`` as `Timeline` finds them, ``arrival`` the time at which the call had them. Empty when the
+            time ran out.
 
         Raises
         ------
@@ -155,13 +194,19 @@ class SignalInlet:
             raise StreamLost(f"stream {self.spec.name!r} on {self.spec.hostname} went away for good") from error
         arrival = pylsl.local_clock()
         if self._staging is not None:
-            memory[: len(raw)] = self._staging[: len(raw)]
+            came = self._staging[: len(raw)]
+            memory[: len(raw)] = came if self._picks is None else came[:, self._picks]
         return self._commit(memory, raw, arrival)
 
     @property
     def clock_offset(self) -> float:
         """Seconds added to stamps as sent, as last measured."""
         return self._offset.value
+
+    @property
+    def clock_steps(self) -> int:
+        """How often the source's clock has stepped against this machine's."""
+        return self._offset.steps
 
     @property
     def backlog(self) -> int:
@@ -175,10 +220,26 @@ class SignalInlet:
     def _commit(self, memory: NDArray[Any], raw: NDArray[np.float64], arrival: float) -> Chunk:
         if len(raw) == 0:
             return Chunk(memory[:0], raw, self.ring.written, raw_stamps=raw, arrival=arrival)
-        stamps = monotonic(raw + self._offset(arrival), self._last_stamp)
-        self._last_stamp = float(stamps[-1])
-        first = self.ring.commit(stamps, raw=raw)
-        return Chunk(memory[: len(raw)], stamps, first, raw_stamps=raw, arrival=arrival)
+        data = memory[: len(raw)]
+        stamps, gap, duplicate, plain = self.timeline.correct(raw, data, self._offset(arrival))
+        first = self.ring.commit(stamps, None, None if plain else gap, None if plain else duplicate, raw)
+        return Chunk(data, stamps, first, None, gap, raw, arrival, duplicate)
+
+
+def _ring_for(spec: StreamSpec, buffer: float, timeline: Timeline) -> RingBuffer:
+    """A ring of `buffer` seconds, or as much more as the timeline looks back for duplicates while samples come in."""
+    wanted = math.ceil(buffer * spec.sfreq * timeline.speed) or _IRREGULAR_CAPACITY
+    dtype = np.dtype(RING_DTYPE.get(spec.channel_format, np.float32))
+    return RingBuffer(max(wanted, 2 * timeline.reach), spec.n_chans, dtype)
+
+
+def replay_speed(spec: StreamSpec) -> float:
+    """How many times faster than declared a replay sends a stream, by its description; 1 for any other source."""
+    try:
+        speed = float(spec.description.get("speed", 1.0))
+    except ValueError:
+        return 1.0
+    return speed if 0 < speed < math.inf else 1.0
 
 
 class _Puller:

@@ -24,6 +24,8 @@ class MarkerInlet:
         A resolved irregular stream of one channel, text or numeric.
     timeout
         Seconds to wait for the full description.
+    recover
+        As for `streamkit.lsl.inlet.SignalInlet`.
 
     Attributes
     ----------
@@ -40,12 +42,12 @@ class MarkerInlet:
         When the stream has more than one channel.
     """
 
-    def __init__(self, info: pylsl.StreamInfo, timeout: float = 5.0) -> None:
+    def __init__(self, info: pylsl.StreamInfo, timeout: float = 5.0, *, recover: bool = True) -> None:
         if info.channel_count() != 1:
             raise StreamError(
                 f"stream {info.name()!r} has {info.channel_count()} channels; a marker stream has exactly one"
             )
-        self._lsl = pylsl.StreamInlet(info, max_buflen=_BUFFER)
+        self._lsl = pylsl.StreamInlet(info, max_buflen=_BUFFER, recover=recover)
         full = full_info(self._lsl, info, timeout)
         self.spec, self.header = spec_from(full), full.as_xml()
         self._offset = ClockOffset(self._lsl, self.spec.hostname)

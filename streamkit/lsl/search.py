@@ -1,0 +1,135 @@
+"""A source that went away is looked for in a thread of its own, until one that fits is there and connected."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+import pylsl
+
+from streamkit.errors import ContractMismatch, StreamkitError
+
+LISTEN_S = 0.1
+"""How long answers to one question are waited for: a source is found at most this long after it can be."""
+
+LONGEST_PAUSE_S = 5.0
+"""Between two attempts to connect to a stream that answers and cannot be opened."""
+
+_JOIN_S = 1.0
+
+
+class Closes(Protocol):
+    """What a search connects to."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+T = TypeVar("T", bound=Closes)
+
+
+class Search(Generic[T]):
+    """Looks until a stream answers that can be connected to; begins at once, in a thread.
+
+    Parameters
+    ----------
+    condition
+        XPath predicate of the streams that are meant.
+    connect
+        Makes an open inlet of a stream; ContractMismatch refuses this one for good, other errors are tried again.
+
+    Attributes
+    ----------
+    refusal
+        Why the stream that is there was refused; None when none was.
+    problem
+        Why the last attempt failed; empty when none did.
+
+    Notes
+    -----
+    liblsl's continuous resolver asks every 1 to 1.75 s; asking anew each `LISTEN_S` finds a source that has come back
+    ten times sooner. The continuous one runs beside it for networks where only its unicast gets through. The thread
+    spends its time waiting inside liblsl, without the interpreter lock.
+    """
+
+    def __init__(self, condition: str, connect: Callable[[pylsl.StreamInfo], T]) -> None:
+        self.refusal: ContractMismatch | None = None
+        self.problem = ""
+        self._condition, self._connect = condition, connect
+        self._refused: set[str] = set()
+        self._failures = 0
+        self._found: T | None = None
+        self._lock = threading.Lock()
+        self._news, self._stopped = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="looking for a lost stream", daemon=True)
+        self._thread.start()
+
+    def wait(self, timeout: float) -> T | None:
+        """Wait up to `timeout` seconds for news; returns the open inlet once there is one, and only once."""
+        if self._news.wait(timeout):
+            self._news.clear()
+        with self._lock:
+            found, self._found = self._found, None
+        return found
+
+    def stop(self, wait: bool = False) -> None:
+        """Give up; what has been found and not fetched is closed. `wait` gives the thread a second to end."""
+        self._stopped.set()
+        with self._lock:
+            if self._found is not None:
+                self._found.close()
+                self._found = None
+        if wait:
+            self._thread.join(_JOIN_S)
+
+    def _run(self) -> None:
+        resolver: pylsl.ContinuousResolver | None = None
+        while not self._stopped.is_set():
+            try:
+                resolver = resolver or pylsl.ContinuousResolver(pred=self._condition)
+                if self._try(self._answers(resolver)):
+                    return
+            except Exception as error:  # whatever it is: say it, and look on
+                self._fail(error)
+
+    def _answers(self, resolver: pylsl.ContinuousResolver) -> list[pylsl.StreamInfo]:
+        """Streams that answer now, newest first, without those refused."""
+        unseen = " and ".join((self._condition, *(f"uid!='{uid}'" for uid in self._refused)))
+        infos = pylsl.resolve_bypred(unseen, 1, LISTEN_S) or resolver.results()
+        return sorted(
+            (info for info in infos if info.uid() not in self._refused), key=lambda info: -float(info.created_at())
+        )
+
+    def _try(self, infos: list[pylsl.StreamInfo]) -> bool:
+        """Connect to the first that can be; whether one could. Raises what stood against the last that could not."""
+        failure: Exception | None = None
+        for info in infos:
+            try:
+                self._hand_over(self._connect(info))
+                return True
+            except ContractMismatch as error:
+                self._refuse(info, error)
+            except Exception as error:
+                failure = error
+        if failure is not None:
+            raise failure
+        return False
+
+    def _hand_over(self, inlet: T) -> None:
+        with self._lock:
+            if self._stopped.is_set():
+                inlet.close()
+            else:
+                self._found = inlet
+        self._news.set()
+
+    def _refuse(self, info: pylsl.StreamInfo, error: ContractMismatch) -> None:
+        self.refusal = error
+        self._refused.add(info.uid())
+        self._news.set()
+
+    def _fail(self, error: Exception) -> None:
+        self._failures += 1
+        self.problem = str(error) if isinstance(error, StreamkitError) else f"{type(error).__name__}: {error}"
+        self._stopped.wait(min(LONGEST_PAUSE_S, LISTEN_S * 2 ** min(self._failures - 1, 10)))
