@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
+from collections.abc import Container, Iterator
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -70,37 +73,47 @@ def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:
     return parsed
 
 
-def chosen(row: Dataset, path: Path, options: dict[str, Any], groups: tuple[str, ...]) -> list[Recording]:
-    """The recordings of the groups asked for; all when none was named."""
-    recordings = []
+def chosen(row: Dataset, path: Path, options: dict[str, Any], groups: tuple[str, ...]) -> Iterator[Recording]:
+    """The recordings of the groups asked for, one by one; all when none was named."""
     found = []
     for recording in row.read(path, options):
         found.append(recording.meta.group)
         if not groups or recording.meta.group in groups:
-            recordings.append(recording)
+            yield recording
     absent = [group for group in groups if group not in found]
     if absent:
         raise ConfigError(f"{path} has no group {absent[0]!r}; its groups are {', '.join(dict.fromkeys(found))}")
-    return recordings
 
 
-def write_all(recordings: list[Recording], out: Path, overwrite: bool) -> list[dict[str, Any]]:
-    """Write every recording, saying so on stderr; returns what was written."""
-    folders = [out if len(recordings) == 1 else out / folder_name(r, k) for k, r in enumerate(recordings)]
-    there = [folder for folder in folders if folder.exists()]
-    if there and not overwrite:
-        raise BadInput(f"{there[0]} exists already. Choose another OUT, or replace what is there with --overwrite.")
-    written = []
-    for k, (recording, folder) in enumerate(zip(recordings, folders, strict=True)):
-        click.echo(f"[{k + 1}/{len(recordings)}] {recording.meta.name} -> {folder}", err=True)
+def write_all(recordings: Iterator[Recording], out: Path, overwrite: bool) -> list[dict[str, Any]]:
+    """Write recordings as they are read, so that few are in memory, saying so on stderr; returns what was written."""
+    waiting = deque(islice(recordings, 2))
+    several = len(waiting) > 1
+    written: dict[Path, dict[str, Any]] = {}
+    while waiting:
+        recording = waiting.popleft()
+        folder = out / folder_name(recording, out, written) if several else out
+        if folder.exists() and not overwrite:
+            raise BadInput(f"{folder} exists already. Choose another OUT, or replace what is there with --overwrite.")
+        click.echo(f"[{len(written) + 1}] {recording.meta.name} -> {folder}", err=True)
+        for note in recording.meta.details.get("notes", []):
+            click.echo(f"  note: {note}", err=True)
         write_recording(recording, folder, overwrite)
-        written.append(facts(recording, folder))
-    return written
+        written[folder] = facts(recording, folder)
+        waiting.extend(islice(recordings, 1))
+    return list(written.values())
 
 
-def folder_name(recording: Recording, k: int) -> str:
-    """Name of the folder of one recording among several."""
-    name = recording.meta.group or f"recording-{k}"
+def folder_name(recording: Recording, out: Path, taken: Container[Path]) -> str:
+    """Name of the folder of one recording among several: its group, else its name, else a number as well."""
+    group, title = recording.meta.group, recording.meta.name
+    within = bool(group) and title.startswith(f"{group}_")
+    names = chain([group] if group and not within else [], [title], (f"{title}-{k}" for k in count(2)))
+    return next(name for name in map(plain, names) if out / name not in taken)
+
+
+def plain(name: str) -> str:
+    """`name` as any file system takes it."""
     return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
 
 

@@ -5,7 +5,7 @@ A split is always between Recordings: each carries in ``meta.group`` the unit th
 
 from __future__ import annotations
 
-from calibration.datasets import cowley_v4, file, muse, pynm_grip, ssvep_gdf, uci_pictures, world
+from calibration.datasets import bids, cowley_v4, file, muse, nwb, pynm_grip, ssvep_gdf, uci_pictures, world
 from calibration.datasets.dataset import Dataset
 
 
@@ -62,6 +62,24 @@ _ROWS = (
         pynm_grip.read,
     ),
     Dataset(
+        "bids",
+        "the runs of any BIDS dataset of EEG, iEEG, MEG or EMG, with events and stimuli",
+        bids.SOURCE,
+        bids.LICENCE,
+        bids.FOLDER,
+        bids.BidsOptions,
+        bids.read,
+    ),
+    Dataset(
+        "nwb",
+        "NWB files: time series, spike counts, trials, presented images",
+        nwb.SOURCE,
+        nwb.LICENCE,
+        nwb.FOLDER,
+        nwb.NwbOptions,
+        nwb.read,
+    ),
+    Dataset(
         "world",
         "simulated visual cortex watching photographs, from a stated forward model",
         world.SOURCE,
@@ -72,7 +90,7 @@ _ROWS = (
     ),
     Dataset(
         "file",
-        "any file or folder of files that streamkit reads: native, XDF, FIF, EDF, BDF, GDF, BrainVision, EEGLAB",
+        "any file or folder of files that streamkit reads: native, XDF, NWB, FIF, EDF, BDF, GDF, …",
         file.SOURCE,
         "as the file says",
         file.FOLDER,

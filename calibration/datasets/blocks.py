@@ -36,7 +36,7 @@ def contiguous_blocks(recording: Recording, n_blocks: int) -> Iterator[Recording
         markers = tuple(cut_markers(stream, start, stop) for stream in recording.markers)
         shown = {label for stream in markers for label in stream.labels}
         stimuli = {label: file for label, file in recording.stimuli.items() if label in shown}
-        arrays = {label: image for label, image in recording.stimulus_arrays.items() if label in shown}
+        arrays = {label: recording.stimulus_arrays[label] for label in recording.stimulus_arrays if label in shown}
         yield Recording(signals, markers, stimuli, arrays, meta)
 
 

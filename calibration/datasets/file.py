@@ -1,4 +1,4 @@
-"""Any file or folder of files that `streamkit.recording.read_recording` reads: native folders, XDF, MNE formats.
+"""Any file or folder of files that `streamkit.recording.read_recording` reads: native folders, XDF, NWB, MNE formats.
 
 What becomes a stream: whatever the file holds, unchanged. Each file or native folder is a Recording; its group is
 the one it was written with, else its file name or, by option, its folder's. A single recording can be cut into
@@ -19,8 +19,8 @@ from calibration.datasets.dataset import Options, missing
 from streamkit.recording import Recording, read_recording
 
 SOURCE = "your own recordings"
-FOLDER = "a recording (native folder, .xdf, or a format MNE reads) or a folder of them"
-SUFFIXES = (".xdf", ".xdfz", ".fif", ".edf", ".bdf", ".gdf", ".vhdr", ".set")
+FOLDER = "a recording (native folder, .xdf, .nwb, or a format MNE reads) or a folder of them"
+SUFFIXES = (".xdf", ".xdfz", ".nwb", ".fif", ".edf", ".bdf", ".gdf", ".vhdr", ".set")
 
 
 class FileOptions(Options):
