@@ -7,6 +7,7 @@ sizes), or real LSL streams collected by the caller. Neither knows the other's f
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ from streamkit.lsl.contract import channel_picks
 from streamkit.pipeline import Pipeline
 from streamkit.preprocess import Preprocessor, align_whole, windows_of
 from streamkit.recording import Recording, Signal, read_recording
+from streamkit.timeline import Timeline
 from streamkit.types import Chunk, Event, Prediction, StreamSpec
 
 LIVE_PARITY = 1e-5
@@ -156,9 +158,8 @@ def offline_samples(contract: Contract, recording: Recording) -> Chunk:
 
 
 def _whole(signal: Signal, expected: StreamSpec) -> Chunk:
-    picks = channel_picks(expected, signal.spec)
-    data = signal.data if picks is None else signal.data[:, picks]
-    return Chunk(data, monotonic(signal.stamps), 0)
+    picks, whole = channel_picks(expected, signal.spec), signal.whole()
+    return whole if picks is None else dataclasses.replace(whole, data=whole.data[:, picks])
 
 
 def offline_in_its_own_process(bundle_path: Path, recording_path: Path, backend: str = "auto") -> Answer:
@@ -201,14 +202,16 @@ Arrival = tuple[float, int, Chunk]
 
 def _parts(signal: Signal, rng: np.random.Generator, span: float = np.inf, number: int = 0) -> Iterator[Arrival]:
     """Cut a stream into chunks of up to 64 samples that span at most `span` seconds."""
-    stamps = monotonic(signal.stamps)
+    due, timeline = monotonic(signal.stamps), Timeline(signal.spec.sfreq)
     first = 0
-    while first < len(stamps):
-        fits = int(np.searchsorted(stamps, stamps[first] + span - TIE_S)) - first
+    while first < len(due):
+        fits = int(np.searchsorted(due, due[first] + span - TIE_S)) - first
         part = slice(first, first + max(1, min(int(rng.integers(1, 65)), fits)))
-        chunk = Chunk(signal.data[part], stamps[part], first)
+        data, raw = signal.data[part], signal.stamps[part]
+        stamps, gap, duplicate, _ = timeline.correct(raw, data)
+        chunk = Chunk(data, stamps, first, gap=gap, raw_stamps=raw, duplicate=duplicate)
         first += len(chunk)
-        yield float(chunk.stamps[-1]), -number, chunk
+        yield float(stamps[-1]), -number, chunk
 
 
 def over_memory(

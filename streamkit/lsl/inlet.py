@@ -103,7 +103,8 @@ class SignalInlet:
         Whether liblsl looks for the stream by itself when it is lost (quietly, after seconds, whatever comes back);
         `streamkit.lsl.supervised` does not let it.
     after
-        The inlet of the same source that broke off: its ring and its time go on here.
+        The inlet of the same source that broke off: its ring and its time go on here. Whoever lets this one take
+        over calls ``timeline.interrupt()``.
 
     Attributes
     ----------
@@ -153,7 +154,6 @@ class SignalInlet:
             self.ring = _ring_for(self.spec, buffer, self.timeline)
         else:
             self.timeline, self.ring = after.timeline, after.ring
-            self.timeline.interrupt()
         self._most = min(self.ring.capacity // 2, _MOST_SAMPLES)
         self._picks = None if after is None else channel_picks(after.spec, self.spec)
         same = self._lsl.np_dtype == self.ring.dtype and self._picks is None

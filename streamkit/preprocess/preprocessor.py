@@ -64,15 +64,15 @@ class Preprocessor:
         Parameters
         ----------
         chunk
-            Any number of samples of `spec`, left as they are. Gaps are found from the stamps alone, so
-            that a file and a live stream have the same; ``chunk.gap`` is not used.
+            Any number of samples of `spec`, left as they are. Duplicates are left out. Gaps are ``chunk.gap``;
+            they are found from the stamps where the configuration says how long a gap is, or nobody has looked yet.
 
         Returns
         -------
         Chunk
             ``(n_times, out.n_chans)`` float32 in memory of its own, ``first`` counting processed samples,
             ``valid`` and ``gap`` filled in, ``arrival`` carried over. It can be empty, or longer than what
-            came in, when a stage changes the rate.
+            came in, when a stage changes the rate; it is shorter where duplicates came.
         """
         blocks = self.blocks(chunk)
         block = _joined(blocks, self.out.n_chans)
@@ -93,15 +93,27 @@ class Preprocessor:
         return [out for block in self._runs(chunk) if len(out := self._through(block))]
 
     def _runs(self, chunk: Chunk) -> Iterator[Block]:
-        gap = clock.gaps(chunk.stamps, self._stamp, self._max_gap)
-        valid = np.ones(len(chunk), bool) if chunk.valid is None else chunk.valid
-        block = Block(np.asarray(chunk.data, np.float64), chunk.stamps, valid, gap)
-        self._stamp = chunk.stamps[-1]
-        starts = np.flatnonzero(gap).tolist() if self.config.on_gap == "reset" else []
+        block = self._fresh(chunk)
+        starts = np.flatnonzero(block.gap).tolist() if self.config.on_gap == "reset" else []
         for start, stop in pairwise(sorted({*range(0, len(block), PIECE), *starts, len(block)})):
-            if starts and gap[start]:
+            if starts and block.gap[start]:
                 self._restart()
             yield block[start:stop]
+
+    def _fresh(self, chunk: Chunk) -> Block:
+        """The samples that did not come before, with their gaps."""
+        data, stamps, gap = np.asarray(chunk.data, np.float64), chunk.stamps, chunk.gap
+        valid = np.ones(len(chunk), bool) if chunk.valid is None else chunk.valid
+        if chunk.duplicate is not None and chunk.duplicate.any():
+            fresh = ~chunk.duplicate
+            data, stamps, valid = data[fresh], stamps[fresh], valid[fresh]
+            gap = None if gap is None else gap[fresh]
+        if not len(stamps):
+            return Block(data, stamps, valid, valid)
+        if gap is None or self.config.max_gap is not None:
+            gap = clock.gaps(stamps, self._stamp, self._max_gap)
+        self._stamp = stamps[-1]
+        return Block(data, stamps, valid, gap)
 
     def _restart(self) -> None:
         for stage in self._stages:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from streamkit.clock import monotonic
 from streamkit.errors import RecordingError
+from streamkit.timeline import Timeline
 from streamkit.types import Chunk, Event, FloatArray, Stamps, StreamSpec
 
 SAID = ("Decision", "Health")
@@ -51,12 +51,20 @@ class Signal:
         alive = np.isfinite(self.data)
         return tuple(name for k, name in enumerate(self.spec.ch_names) if not alive[:, k].any())
 
+    def whole(self) -> Chunk:
+        """All samples as one chunk, with corrected stamps, gaps and duplicates, as an inlet would give them."""
+        corrected = Timeline(self.spec.sfreq).correct(self.stamps, self.data)
+        return Chunk(
+            self.data, corrected.stamps, gap=corrected.gap, raw_stamps=self.stamps, duplicate=corrected.duplicate
+        )
+
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """The samples in order as chunks of up to `size`, with corrected stamps, as an inlet would give them."""
-        corrected = monotonic(self.stamps)
+        """The same in order as chunks of up to `size`."""
+        timeline = Timeline(self.spec.sfreq)
         for first in range(0, len(self.stamps), size):
-            part = slice(first, first + size)
-            yield Chunk(self.data[part], corrected[part], first, raw_stamps=self.stamps[part])
+            data, raw = self.data[first : first + size], self.stamps[first : first + size]
+            stamps, gap, duplicate, _ = timeline.correct(raw, data)
+            yield Chunk(data, stamps, first, gap=gap, raw_stamps=raw, duplicate=duplicate)
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,8 @@ class Timeline:
 
     Attributes
     ----------
+    sfreq, speed
+        As given.
     counts
         ``"gaps"``, ``"missing"`` samples in them by the stamps, ``"duplicates"`` and ``"backward"`` steps of the clock.
     reach
@@ -65,6 +67,7 @@ class Timeline:
     """
 
     def __init__(self, sfreq: float, *, speed: float = 1.0) -> None:
+        self.sfreq, self.speed = sfreq, speed
         self.counts = {"gaps": 0, "missing": 0, "duplicates": 0, "backward": 0}
         self.reach = max(_LEAST_REACH, math.ceil(_REACH_S * sfreq))
         self._regular = sfreq > 0

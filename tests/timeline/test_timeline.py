@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,10 +26,7 @@ def steady(n_times: int, sfreq: float = SFREQ, start: float = 1000.0) -> np.ndar
 
 def in_parts(timeline: Timeline, raw: np.ndarray, data: np.ndarray | None, cuts: list[int]) -> Corrected:
     bounds = [0, *cuts, len(raw)]
-    parts = [
-        timeline.correct(raw[a:b], None if data is None else data[a:b])
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
+    parts = [timeline.correct(raw[a:b], None if data is None else data[a:b]) for a, b in pairwise(bounds)]
     stamps, gap, duplicate = (np.concatenate([part[k] for part in parts]) for k in range(3))
     return Corrected(stamps, gap, duplicate, all(part.plain for part in parts))
 
