@@ -92,6 +92,16 @@ class Pipeline:
         """Group delay in seconds that the stages declare."""
         return self._preprocessor.delay
 
+    @property
+    def out(self) -> StreamSpec:
+        """The processed stream that windows are cut from."""
+        return self._preprocessor.out
+
+    @property
+    def missing(self) -> int | None:
+        """Processed samples still to come until the next window is whole; None when no window is in sight."""
+        return self._windower.missing
+
     def windows(self, chunk: Chunk, stream: int = 0) -> list[Window]:
         """Take in raw samples; returns the windows they complete, each to be given to `infer` or left out.
 

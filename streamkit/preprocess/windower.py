@@ -121,6 +121,14 @@ class Windower:
         self._arrivals.extend(len(chunk), chunk.arrival)
         return self._hop_windows() if self.config.mode == "hop" else self._event_windows(final=False)
 
+    @property
+    def missing(self) -> int | None:
+        """Samples still to come until the next window is whole; None when no window is in sight."""
+        if self.config.mode == "hop":
+            return self._hop_start + self.config.n_times - self._ring.written
+        ends = [pending.at + self._last for pending in self._pending if pending.at is not None]
+        return min(ends) - self._ring.written if ends else None
+
     def _hop_windows(self) -> list[Window]:
         windows = []
         while self._hop_start + self.config.n_times <= self._ring.written:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pylsl
 
 from streamkit.lsl.health import Health
+from streamkit.session.books import Books
 from streamkit.session.options import WhenBehind
 from streamkit.session.rig import Rig
 from streamkit.types import Prediction, Window
@@ -33,6 +34,8 @@ class DecodeLoop:
     counts
         ``samples``, ``markers``, ``predictions`` so far; ``skipped`` windows left out because newer ones were ready;
         ``backlog`` samples that had come and not been pulled when the last prediction left.
+    books
+        What is written to disk; None when nothing is.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class DecodeLoop:
         self._rig, self._health = rig, health
         self._latest = when_behind == "latest"
         self._on_prediction = on_prediction
+        self.books: Books | None = None
         self.counts = {"samples": 0, "markers": 0, "predictions": 0, "skipped": 0, "backlog": 0}
 
     def step(self, timeout: float) -> float | None:
@@ -55,13 +59,26 @@ class DecodeLoop:
         float or None
             Stamp of the newest sample; None when none came.
         """
-        newest, windows = self._take(timeout)
+        newest, windows = self._await(timeout)
         # Whoever wants the latest window must know them all before the model is run on one.
         while self._latest and newest is not None and self._rig.signal.backlog:
             later, more = self._take(0.0)
             newest, windows = later or newest, windows + more
         self._decode(windows)
         return newest
+
+    def _await(self, timeout: float) -> tuple[float | None, list[Window]]:
+        """As `_take`, with a rehearsal while waiting for a chunk that can be foreseen."""
+        warmth = self._rig.warmth
+        pause = None if warmth is None else warmth.pause()
+        if warmth is None or pause is None or pause >= timeout:
+            return self._take(timeout)
+        newest, windows = self._take(pause)
+        if newest is not None:
+            return newest, windows
+        warmth.rehearse()
+        newest, more = self._take(timeout)
+        return newest, windows + more
 
     def empty(self, until: float) -> None:
         """Decode on until nothing comes any more, or nothing stamped before `until` can be waiting."""
@@ -83,14 +100,18 @@ class DecodeLoop:
         if not len(chunk):
             return None, windows
         self.counts["samples"] += len(chunk)
+        if self._rig.warmth is not None:
+            self._rig.warmth.pace.saw(chunk.arrival, len(chunk))
         return float(chunk.stamps[-1]), windows + self._rig.pipeline.windows(chunk)
 
     def _marked(self) -> list[Window]:
         """Take the markers; returns the windows whose samples are all there already."""
         windows = []
-        for inlet in self._rig.markers:
+        for number, inlet in enumerate(self._rig.markers):
             for event in inlet.pull():
                 self.counts["markers"] += 1
+                if self.books is not None:
+                    self.books.marker(number, event)
                 if self._rig.shown is not None:
                     self._rig.shown.push(event)
                 windows += self._rig.pipeline.event_windows(event)
@@ -109,5 +130,7 @@ class DecodeLoop:
         self._rig.broadcast.publish(prediction)
         self.counts["predictions"] += 1
         self.counts["backlog"] = self._rig.signal.backlog
+        if self.books is not None:
+            self.books.prediction(prediction, self.counts["backlog"])
         if self._on_prediction is not None:
             self._on_prediction(prediction)

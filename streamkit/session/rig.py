@@ -18,7 +18,9 @@ from streamkit.lsl.markers import MarkerInlet
 from streamkit.lsl.selection import await_markers, await_signal
 from streamkit.lsl.stimuli import StimulusOutlet, open_stimuli
 from streamkit.pipeline import Pipeline
+from streamkit.preprocess import WindowConfig
 from streamkit.session.options import SessionOptions
+from streamkit.session.warmth import Warmth
 from streamkit.types import StreamSpec
 
 
@@ -31,6 +33,7 @@ class Rig:
     pipeline: Pipeline
     broadcast: Broadcast
     shown: StimulusOutlet | None
+    warmth: Warmth | None = None
 
     @property
     def inputs(self) -> tuple[StreamSpec, ...]:
@@ -102,7 +105,18 @@ def build_rig(
         wire.source_id(name, uid, wire.SHOWN),
         keys,
     )
-    return Rig(signal, markers, pipeline, broadcast, shown or None)
+    warmth = warmth_of(bundle, pipeline, runner) if options.warm else None
+    return Rig(signal, markers, pipeline, broadcast, shown or None, warmth)
+
+
+def warmth_of(bundle: ModelBundle, pipeline: Pipeline, runner: Runner) -> Warmth:
+    """Build what keeps `pipeline` warm: a twin of it, cutting windows often."""
+    contract = bundle.contract
+    n_times = contract.window.n_times
+    often = WindowConfig(mode="hop", n_times=n_times, hop=max(1, n_times // 16))
+    history = 1.0  # the twin hears no late marker
+    twin = Pipeline(contract.stream, contract.preprocess, often, runner, also=contract.also, history=history)
+    return Warmth(twin, contract.stream, lambda: pipeline.missing)
 
 
 def session_keys(bundle: ModelBundle, signal: StreamSpec, backend: str) -> dict[str, Any]:
