@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pylsl
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from pylsl.util import handle_error
 
 from streamkit.errors import StreamError, StreamLost
@@ -20,8 +20,13 @@ from streamkit.ring import RingBuffer
 from streamkit.timeline import Timeline
 from streamkit.types import Chunk, StreamSpec
 
-RING_DTYPE = {"double64": np.float64, "int32": np.float64, "int64": np.float64}
-"""What the ring holds per wire format; float32 for the others."""
+RING_S = 30.0
+RING_BYTES = 1 << 28
+"""How much a raw ring holds by itself: `RING_S` seconds, but no more than this of samples (it takes twice as much).
+
+1024 channels at 30 kHz are 123 MB/s: 30 seconds of them would take 7.4 GB, this is 2 seconds. Whoever decodes reads
+a sample once, at once; a recorder must not fall back further.
+"""
 
 _LSL_BUFFER_S = 60
 _MOST_SAMPLES = 4096
@@ -96,7 +101,7 @@ class SignalInlet:
     info
         A resolved stream.
     buffer
-        Seconds the raw ring holds.
+        Seconds the raw ring holds; None for `RING_S`, or for what `RING_BYTES` allow where that is less.
     timeout
         Seconds to wait for the full description.
     recover
@@ -113,8 +118,8 @@ class SignalInlet:
     header
         The same as the XML document that it sent.
     ring
-        The raw samples as they came, values not finite and duplicates included. Other readers take a
-        `RingBuffer.cursor`.
+        The raw samples as they came, in the format of the wire, values not finite and duplicates included. Other
+        readers take a `RingBuffer.cursor`.
     timeline
         What corrects the stamps, and counts what was wrong with them.
 
@@ -136,7 +141,7 @@ class SignalInlet:
     def __init__(
         self,
         info: pylsl.StreamInfo,
-        buffer: float = 30.0,
+        buffer: float | None = None,
         timeout: float = 5.0,
         *,
         recover: bool = True,
@@ -151,7 +156,7 @@ class SignalInlet:
             check_return(after.spec, self.spec)
         if after is None:
             self.timeline = Timeline(self.spec.sfreq, speed=replay_speed(self.spec))
-            self.ring = _ring_for(self.spec, buffer, self.timeline)
+            self.ring = ring_for(self.spec, self._lsl.np_dtype, buffer, self.timeline)
         else:
             self.timeline, self.ring = after.timeline, after.ring
         self._most = min(self.ring.capacity // 2, _MOST_SAMPLES)
@@ -226,10 +231,11 @@ class SignalInlet:
         return Chunk(data, stamps, first, None, gap, raw, arrival, duplicate)
 
 
-def _ring_for(spec: StreamSpec, buffer: float, timeline: Timeline) -> RingBuffer:
+def ring_for(spec: StreamSpec, dtype: DTypeLike, buffer: float | None, timeline: Timeline) -> RingBuffer:
     """A ring of `buffer` seconds, or as much more as the timeline looks back for duplicates while samples come in."""
-    wanted = math.ceil(buffer * spec.sfreq * timeline.speed) or _IRREGULAR_CAPACITY
-    dtype = np.dtype(RING_DTYPE.get(spec.channel_format, np.float32))
+    wanted = math.ceil((RING_S if buffer is None else buffer) * spec.sfreq * timeline.speed) or _IRREGULAR_CAPACITY
+    if buffer is None:
+        wanted = min(wanted, RING_BYTES // (spec.n_chans * np.dtype(dtype).itemsize))
     return RingBuffer(max(wanted, 2 * timeline.reach), spec.n_chans, dtype)
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from streamkit.errors import StreamError, StreamLost
 from streamkit.lsl import MarkerInlet, MarkerOutlet, SignalInlet, SignalOutlet, find_one
-from streamkit.lsl.inlet import ClockOffset
+from streamkit.lsl.inlet import ClockOffset, ring_for
+from streamkit.timeline import Timeline
 from streamkit.types import StreamSpec
 
 pytestmark = pytest.mark.lsl
@@ -30,7 +31,8 @@ def numbered(n_times: int, n_chans: int = 3) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("channel_format", "dtype"), [("float32", "f4"), ("double64", "f8"), ("int16", "f4"), ("int32", "f8")]
+    ("channel_format", "dtype"),
+    [("float32", "f4"), ("double64", "f8"), ("int16", "i2"), ("int32", "i4"), ("int64", "i8")],
 )
 def test_a_burst_arrives_whole_with_the_stamps_it_was_given(unique_id: str, channel_format: str, dtype: str) -> None:
     outlet, inlet = connect(unique_id, channel_format=channel_format)
@@ -159,3 +161,20 @@ def test_the_offset_of_another_computer_is_read_now_and_then_and_kept_when_that_
 def test_the_first_offset_must_be_had() -> None:
     with pytest.raises(RuntimeError):
         ClockOffset(RemoteInlet(None), "another-computer")(0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("n_chans", "sfreq", "buffer", "capacity"),
+    [
+        (64, 1000.0, None, 30_000),
+        (64, 1000.0, 100.0, 100_000),
+        (1024, 30000.0, None, (1 << 28) // (1024 * 4)),
+        (1024, 30000.0, 0.75, 22_500),
+        (2, 0.0, None, 4096),
+    ],
+)
+def test_the_raw_ring_is_bounded_in_bytes_unless_its_length_is_asked_for(
+    n_chans: int, sfreq: float, buffer: float | None, capacity: int
+) -> None:
+    spec = StreamSpec(name="amp", ch_names=tuple(f"c{k}" for k in range(n_chans)), sfreq=sfreq)
+    assert ring_for(spec, np.float32, buffer, Timeline(sfreq)).capacity == capacity
