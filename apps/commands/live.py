@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +17,6 @@ from streamkit.errors import BadInput, StreamkitError
 
 if TYPE_CHECKING:
     from streamkit.session import Session
-
-WATCH_S = 0.5
-"""How often a companion is looked after while the session runs."""
 
 EXAMPLE = "Example: streamkit live bundles/p300 --stream type=EEG --view --record recordings/today"
 WINDOWS = {
@@ -41,7 +36,8 @@ WINDOWS = {
 @click.option("--name", default="streamkit", show_default=True, help="What the streams of this session are called.")
 @click.option("--stimuli", type=click.Path(path_type=Path), help="Folder of images, shown when a marker names one.")
 @click.option("--view", is_flag=True, help="Open the window, in a process of its own.")
-@click.option("--record", "out", type=click.Path(path_type=Path), help="Record inputs and predictions to this folder.")
+@click.option("--record", "out", type=click.Path(path_type=Path), help="Record inputs and outputs to this new folder.")
+@click.option("--ledger", type=click.Path(path_type=Path), help="Write the time of every prediction to this CSV file.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Seconds.  [default: until Ctrl-C]")
 @click.option(
     "--timeout", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Seconds to look for the streams."
@@ -59,6 +55,7 @@ def command(
     stimuli: Path | None,
     view: bool,
     out: Path | None,
+    ledger: Path | None,
     duration: float | None,
     timeout: float,
     uid: str | None,
@@ -74,9 +71,10 @@ def command(
     check_name(backend)
     for query in (stream, markers or ""):
         predicate(query)
-    if out is not None and out.exists():
-        raise BadInput(f"--record {out}: exists already; choose a new folder")
-    check_out(out, "--record")
+    for option, path, what in (("--record", out, "folder"), ("--ledger", ledger, "file")):
+        if path is not None and path.exists():
+            raise BadInput(f"{option} {path}: exists already; choose a new {what}")
+        check_out(path, option)
     if stimuli is not None and not stimuli.is_dir():
         raise BadInput(f"--stimuli {stimuli}: there is no such folder; give one with image files")
     if view:
@@ -89,29 +87,29 @@ def command(
         name=name,
         threads=threads,
         stimuli=stimuli,
-        wait_for_clients=wait_for_clients or out is not None,  # so that the recorder misses nothing
+        wait_for_clients=wait_for_clients,
         uid=uid,
         resolve_timeout=timeout,
+        record=out,
+        ledger_file=ledger,
+        on_warning=warn,
     )
-    window = recorder = None
+    window = None
     with until_stopped():
         try:
             session.start()
             if view:
                 window = beside("view", "--name", name)
-            if out is not None:
-                recorder = start_recorder(session, out)
-            decode(session, duration, recorder)
+            decode(session, duration)
         finally:
             session.stop(drain=True)
-            recorded = recorder is None or finish(recorder)
             if window is not None:
                 finish(window)
     session.join()
     report = summary(session, out if out is not None and out.exists() else None)
     click.echo(json.dumps(report) if as_json else sentences(report))
-    if not recorded:
-        raise StreamkitError(f"--record {out}: the recorder failed, as it said above; the recording is not whole")
+    if session.unwritten:
+        raise StreamkitError(f"what was written to disk is not whole: {'; '.join(session.unwritten)}")
 
 
 def check_window() -> None:
@@ -121,16 +119,15 @@ def check_window() -> None:
     check()
 
 
-def decode(session: Session, duration: float | None, recorder: subprocess.Popen[bytes] | None = None) -> None:
-    """Wait until the session is live, then for `duration` seconds or for ever; raises what ends it.
+def warn(line: str) -> None:
+    """Say at once what is not as it should be although decoding goes on."""
+    click.echo(f"warning: {line}", err=True)
 
-    A recorder that fails before anything was decoded ends the session. Later it does not: the person in the
-    experiment goes on, and the exit status tells.
-    """
+
+def decode(session: Session, duration: float | None) -> None:
+    """Wait until the session is live, then for `duration` seconds or for ever; raises what ends it."""
     state = ""
     while session.state in ("searching", "connecting"):
-        if recorder is not None and recorder.poll():
-            raise StreamkitError("nothing is decoded, because the recorder failed, as it said above")
         if session.health.message != state:
             state = session.health.message
             click.echo(f"{session.state}: {state}", err=True)
@@ -138,20 +135,7 @@ def decode(session: Session, duration: float | None, recorder: subprocess.Popen[
     if session.state == "live":
         reads = ", ".join(f"{spec.name} ({spec.n_chans} ch, {spec.sfreq:g} Hz)" for spec in session.inputs)
         click.echo(f"live on {session.backend}: {reads}; Ctrl-C stops", err=True)
-    end = math.inf if duration is None else time.monotonic() + duration
-    while recorder is not None and time.monotonic() < end and not session.join(min(WATCH_S, end - time.monotonic())):
-        if recorder.poll():
-            click.echo("warning: the recorder ended with an error; decoding goes on without a recording", err=True)
-            recorder = None
-    session.join(None if duration is None else max(0.0, end - time.monotonic()))
-
-
-def start_recorder(session: Session, out: Path) -> subprocess.Popen[bytes]:
-    """Record the session's inputs and outputs, in a process of its own: its Python must not take turns with ours."""
-    while not session.inputs and session.state in ("searching", "connecting"):
-        session.join(0.1)
-    ids = [spec.source_id for spec in session.inputs] + list(session.source_ids.values())
-    return beside("record", str(out), *(word for uid in ids for word in ("--stream", f"source_id={uid}")))
+    session.join(duration)
 
 
 def beside(*words: str) -> subprocess.Popen[bytes]:

@@ -41,6 +41,11 @@ class Outlet:
         return self._lsl
 
     @property
+    def header(self) -> str:
+        """What the stream says about itself, as the XML document that it sends."""
+        return str(self.lsl.get_info().as_xml())
+
+    @property
     def has_consumers(self) -> bool:
         """Whether anybody is subscribed."""
         return self._lsl is not None and self._lsl.have_consumers()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,16 @@ class StimulusOutlet:
         Image stream of role ``"shown"``.
     images
         Marker label → ``(channels, height, width)`` bytes.
+
+    Attributes
+    ----------
+    on_push
+        Called with every image sent, as bytes, and its stamp.
     """
 
     def __init__(self, outlet: ImageOutlet, images: Mapping[str, Pixels]) -> None:
         self.outlet = outlet
+        self.on_push: Callable[[Pixels, float], None] | None = None
         self._images = images
 
     def push(self, event: Event) -> bool:
@@ -72,6 +78,8 @@ class StimulusOutlet:
         if image is None:
             return False
         self.outlet.push(as_float(image), event.stamp)
+        if self.on_push is not None:
+            self.on_push(image, event.stamp)
         return True
 
 

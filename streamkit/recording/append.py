@@ -15,7 +15,7 @@ class AppendFile:
     Parameters
     ----------
     path
-        A file that does not exist yet.
+        A file that does not exist yet; its folder is made as needed.
 
     Raises
     ------
@@ -26,6 +26,7 @@ class AppendFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "xb", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise RecordingError(

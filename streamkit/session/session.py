@@ -13,9 +13,10 @@ from streamkit.errors import ContractMismatch, StreamkitError, StreamLost
 from streamkit.ledger import Ledger
 from streamkit.lsl import wire
 from streamkit.lsl.health import STALL_S, Health, HealthPublisher
+from streamkit.session.books import Books
 from streamkit.session.loop import DecodeLoop
 from streamkit.session.options import SessionOptions
-from streamkit.session.rig import Rig, build_rig, find_markers, find_signal
+from streamkit.session.rig import Rig, build_rig, find_markers, find_signal, session_keys
 from streamkit.types import Prediction, StreamSpec
 
 PULL_S = 0.1
@@ -40,6 +41,8 @@ class Session:
         What to decode with; its contract decides which streams are accepted.
     on_prediction
         Called with every published prediction, on the decoding thread: it must be quick.
+    on_warning
+        Called with a line for everything that is not as it should be although decoding goes on, on any thread.
     **options
         As `SessionOptions` has them.
 
@@ -59,17 +62,23 @@ class Session:
     """
 
     def __init__(
-        self, bundle: ModelBundle, *, on_prediction: Callable[[Prediction], None] | None = None, **options: Any
+        self,
+        bundle: ModelBundle,
+        *,
+        on_prediction: Callable[[Prediction], None] | None = None,
+        on_warning: Callable[[str], None] | None = None,
+        **options: Any,
     ) -> None:
         self.bundle = bundle
         self.options = SessionOptions(**options)
-        self.health = Health()
+        self.health = Health(on_warning=on_warning)
         self.error: StreamkitError | None = None
         self.backend = self.options.backend
         self.ledger = Ledger(_hop(bundle) if self.options.budget is None else self.options.budget)
         self._on_prediction = on_prediction
         self._rig: Rig | None = None
         self._loop: DecodeLoop | None = None
+        self._books: Books | None = None
         self._publisher: HealthPublisher | None = None
         self._stop, self._drain = threading.Event(), True
         self._thread: threading.Thread | None = None
@@ -97,6 +106,11 @@ class Session:
         if self._loop is None or self._rig is None:
             return {"samples": 0, "markers": 0, "predictions": 0}
         return self._loop.counts | self._rig.pipeline.counts
+
+    @property
+    def unwritten(self) -> tuple[str, ...]:
+        """What of the recording and the ledger could not be written, in words; final once the session has ended."""
+        return tuple(self._books.problems) if self._books else ()
 
     @property
     def source_ids(self) -> dict[str, str]:
@@ -194,6 +208,9 @@ class Session:
             self.backend = runner.backend
             self._rig = rig = build_rig(self.bundle, self.options, signal, markers, runner, self.ledger)
             self._loop = DecodeLoop(rig, self.health, self.options.when_behind, self._on_prediction)
+            if self.options.record is not None or self.options.ledger_file is not None:
+                facts = session_keys(self.bundle, signal.spec, self.backend) | {"session": self.name, "uid": self.uid}
+                self._books = self._loop.books = Books(self.options, rig, self.health, publisher, facts)
             self._await_clients(rig)
             rig.open()
             self.health.stall_after = max(STALL_S, 2.5 / signal.spec.sfreq if signal.spec.sfreq else 0.0)
@@ -240,6 +257,9 @@ class Session:
         heard = self._rig is not None and self._rig.broadcast.has_consumers
         if self._publisher is not None:
             self._publisher.tick(self.counts)
+            if self._books is not None:
+                self._books.close()
+                self._publisher.tick(self.counts)
             if heard or self._publisher.outlet.has_consumers:
                 time.sleep(LINGER_S)
             self._publisher.outlet.close()

@@ -1,0 +1,94 @@
+"""What a session writes to disk while it decodes: the recording, and the ledger of its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from streamkit.lsl import wire
+from streamkit.lsl.capture import Capture
+from streamkit.lsl.health import Health, HealthPublisher
+from streamkit.lsl.ledger_file import LedgerFile
+from streamkit.lsl.scribe import Scribe
+from streamkit.session.options import SessionOptions
+from streamkit.session.rig import Rig
+from streamkit.types import Event, Prediction
+
+LEDGER = "ledger.csv"
+
+
+class Books:
+    """The recording and the ledger of one session; each where it was asked for.
+
+    A disk that fails ends the writing, never the decoding: it is said in health, and kept in `problems`.
+
+    Parameters
+    ----------
+    options
+        Where to write.
+    rig
+        What is written, not yet open.
+    health, publisher
+        Where problems are said, and what is said there is kept.
+    facts
+        What is known about the session.
+
+    Attributes
+    ----------
+    problems
+        What could not be written, in words.
+
+    Raises
+    ------
+    RecordingError
+        When a place exists or cannot be made.
+    """
+
+    def __init__(
+        self, options: SessionOptions, rig: Rig, health: Health, publisher: HealthPublisher, facts: Mapping[str, Any]
+    ) -> None:
+        self.problems: list[str] = []
+        self._health, self._publisher, self._out = health, publisher, options.record
+        self._ledgers = [] if options.ledger_file is None else [LedgerFile(options.ledger_file)]
+        self._capture = None if self._out is None else self._captured(self._out, rig, facts)
+        self._ledgers += [] if self._out is None else [LedgerFile(self._out / LEDGER)]
+        captures = [] if self._capture is None else [self._capture]
+        self._scribe = Scribe([*captures, *self._ledgers], self._failed)
+        self._tell("writing")
+        self._scribe.start()
+
+    def marker(self, number: int, event: Event) -> None:
+        """Take in what the marker inlet of this number gave."""
+        if self._capture is not None:
+            self._capture.marker(number, event)
+
+    def prediction(self, prediction: Prediction, backlog: int) -> None:
+        """Take in a published prediction, and the samples that waited when it left."""
+        if self._capture is not None:
+            self._capture.prediction(prediction)
+        for ledger in self._ledgers:
+            ledger.prediction(prediction, backlog)
+
+    def close(self) -> None:
+        """Write the rest; returns when the files are whole, or could not be made so."""
+        self._publisher.on_publish = None
+        self._scribe.close()
+        if not self.problems:
+            self._tell("written")
+
+    def _captured(self, out: Path, rig: Rig, facts: Mapping[str, Any]) -> Capture:
+        others = {wire.HEALTH: self._publisher.outlet} | ({wire.SHOWN: rig.shown.outlet} if rig.shown else {})
+        capture = Capture(out, [rig.signal], rig.markers, rig.broadcast, others, facts)
+        self._publisher.on_publish = capture.report(wire.HEALTH)
+        if rig.shown is not None:
+            rig.shown.on_push = capture.report(wire.SHOWN)
+        return capture
+
+    def _failed(self, problem: str) -> None:
+        self.problems.append(problem)
+        self._tell("failed", problem)
+        self._health.warn(f"{problem} Decoding goes on.")
+
+    def _tell(self, state: str, message: str = "") -> None:
+        self._health.tell(recording={"state": state, "out": self._out and str(self._out), "message": message})
