@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamkit.clock import TIE_S, monotonic
+from streamkit.clock import TIE_S
 from streamkit.errors import ConfigError
 from streamkit.recording.clip import clip_markers, clip_signal
 from streamkit.recording.model import Recording, Signal
@@ -48,6 +48,18 @@ class _Grid:
     stamps: Stamps
     step: float
 
+    @classmethod
+    def of(cls, signal: Signal) -> _Grid:
+        stamps, step = signal.whole().stamps, 1 / signal.spec.sfreq
+        return cls(np.append(stamps, stamps[-1] + step), step)
+
+    @property
+    def span(self) -> float:
+        return float(self.stamps[-1] - self.stamps[0])
+
+    def since(self, begin: float) -> _Grid:
+        return replace(self, stamps=self.stamps[self.stamps.searchsorted(begin - TIE_S) :])
+
     def off(self, periods: Stamps) -> NDArray[np.float64]:
         """How far, in samples, each of `periods` after the first sample is from the nearest sample."""
         turns = self.stamps[0] + periods
@@ -73,10 +85,11 @@ def loop_of(recording: Recording) -> Loop | None:
     steady = [signal for signal in recording.signals if signal.spec.sfreq > 0 and len(signal.stamps) > 1]
     if not steady:
         return None
-    longest = max(_span(signal) for signal in steady)
-    deciding = [signal for signal in steady if _span(signal) >= COVERS * longest]
-    begin = max(float(signal.stamps[0]) for signal in deciding)
-    grids = {id(signal): _grid(signal, begin) for signal in deciding}
+    grids = {id(signal): _Grid.of(signal) for signal in steady}
+    longest = max(grid.span for grid in grids.values())
+    grids = {key: grid for key, grid in grids.items() if grid.span >= COVERS * longest}
+    begin = max(float(grid.stamps[0]) for grid in grids.values())
+    grids = {key: grid.since(begin) for key, grid in grids.items()}
     period = _period(recording, list(grids.values()))
     signals = tuple(
         _turn(signal, grids[id(signal)], period) if id(signal) in grids else clip_signal(signal, begin, begin + period)
@@ -85,16 +98,6 @@ def loop_of(recording: Recording) -> Loop | None:
     markers = tuple(clip_markers(stream, begin, begin + period) for stream in recording.markers)
     pauses = tuple(signal.spec.name for signal in steady if id(signal) not in grids)
     return Loop(replace(recording, signals=signals, markers=markers), period, pauses)
-
-
-def _span(signal: Signal) -> float:
-    return float(signal.stamps.max() - signal.stamps[0]) + 1 / signal.spec.sfreq
-
-
-def _grid(signal: Signal, begin: float) -> _Grid:
-    stamps, step = monotonic(signal.stamps), 1 / signal.spec.sfreq
-    stamps = np.append(stamps, stamps[-1] + step)
-    return _Grid(stamps[stamps.searchsorted(begin - TIE_S) :], step)
 
 
 def _period(recording: Recording, grids: Sequence[_Grid]) -> float:

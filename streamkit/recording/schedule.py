@@ -18,15 +18,15 @@ class Lane:
 
     Attributes
     ----------
-    stamps
-        ``(n_items,)`` seconds, at least one.
+    due
+        ``(n_items,)`` seconds, never decreasing, at least one: corrected stamps, by which items go out.
     chunked
         Whether several items go out at once.
     tail
         Seconds that the last item stands for.
     """
 
-    stamps: Stamps
+    due: Stamps
     chunked: bool = False
     tail: float = 0.0
 
@@ -57,14 +57,13 @@ class Schedule:
         """Cut the lanes into pushes of at most `span` seconds and sort them by due time."""
         dues, entries = [], []
         for number, lane in enumerate(lanes):
-            times = monotonic(lane.stamps)
-            edges = chunk_edges(times, span) if lane.chunked else np.arange(len(times) + 1)
-            dues.append(times[edges[1:] - 1])
+            edges = chunk_edges(lane.due, span) if lane.chunked else np.arange(len(lane.due) + 1)
+            dues.append(lane.due[edges[1:] - 1])
             entries.append(np.column_stack([np.full(len(edges) - 1, number), edges[:-1], edges[1:]]))
         due, entry = np.concatenate(dues), np.concatenate(entries)
         order = np.lexsort((entry[:, 1], entry[:, 0], due))
-        begin = min(float(lane.stamps.min()) for lane in lanes)
-        length = max(float(lane.stamps.max()) + lane.tail for lane in lanes) - begin
+        begin = min(float(lane.due[0]) for lane in lanes)
+        length = max(float(lane.due[-1]) + lane.tail for lane in lanes) - begin
         return cls(due[order], entry[order], begin, length)
 
     def since(self, begin: float) -> Iterator[tuple[float, int, int, int]]:

@@ -24,6 +24,7 @@ from streamkit.recording import Recording
 from streamkit.recording.clip import clip
 from streamkit.recording.loop import loop_of
 from streamkit.recording.schedule import Schedule
+from streamkit.replay.notes import notes_of
 from streamkit.replay.pace import exact_sleep, sleep_until
 from streamkit.replay.tracks import tracks_of
 
@@ -173,7 +174,7 @@ class Replay:
             if now is None:
                 return False
             track = self._tracks[number]
-            track.push(outlets[number], track.items[first:last], track.lane.stamps[first:last] / self.speed + shift)
+            track.push(outlets[number], track.items[first:last], track.stamps[first:last] / self.speed + shift)
             self._late[number].add({"sample": due / self.speed + shift, "publish": now})
         return True
 
@@ -210,10 +211,11 @@ def positive(name: str, value: float) -> float:
 
 def what_to_play(recording: Recording, loop: bool) -> tuple[Recording, float | None, list[str]]:
     """What each pass publishes, its length on the recording's clock (None is all there is), and notes about it."""
+    notes = notes_of(recording)
     turn = loop_of(recording) if loop else None
     if turn is None:
-        return recording, None, []
-    notes = [f"{name} is shorter than the others and pauses at every turn of the loop" for name in turn.pauses]
+        return recording, None, notes
+    notes += [f"{name} is shorter than the others and pauses at every turn of the loop" for name in turn.pauses]
     return turn.recording, turn.period, notes
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from streamkit.clock import monotonic
 from streamkit.lsl.outlet import ImageOutlet, MarkerOutlet, Outlet, SignalOutlet
 from streamkit.recording import Markers, Recording, Signal
 from streamkit.recording.entries import FORMATS, WIDENED, marker_numbers
@@ -26,8 +27,8 @@ class Track:
     ----------
     name, source_id
         As LSL will have them.
-    items, lane
-        What goes out, and when.
+    items, stamps, lane
+        What goes out, with which stamps of the file, and when.
     awaited
         Whether a reader may be waited for.
     open
@@ -39,6 +40,7 @@ class Track:
     name: str
     source_id: str
     items: Any
+    stamps: Stamps
     lane: Lane
     open: Callable[[], Outlet]
     push: Callable[[Any, Any, Stamps], None]
@@ -63,6 +65,7 @@ def tracks_of(recording: Recording, base: str, keys: Mapping[str, Any]) -> list[
 
 def signal_track(signal: Signal, name: str, base: str, keys: Mapping[str, Any]) -> Track:
     """A signal stream in the format of its data, as a native folder keeps it; float32 where there is none."""
+    due = signal.whole().stamps  # a clock that was set back does not hurry what comes after
     dtype = signal.data.dtype.newbyteorder("=").name
     spec = signal.spec.model_copy(
         update={
@@ -77,7 +80,8 @@ def signal_track(signal: Signal, name: str, base: str, keys: Mapping[str, Any]) 
         name=name,
         source_id=spec.source_id,
         items=signal.data,
-        lane=Lane(signal.stamps, chunked=True, tail=1 / spec.sfreq if spec.sfreq else typical_step(signal.stamps)),
+        stamps=signal.stamps,
+        lane=Lane(due, chunked=True, tail=1 / spec.sfreq if spec.sfreq else typical_step(due)),
         open=partial(SignalOutlet, spec, keys, channels=spec.type != "Image"),
         push=SignalOutlet.push,
     )
@@ -90,7 +94,8 @@ def marker_track(markers: Markers, name: str, base: str, keys: Mapping[str, Any]
         marker_numbers(markers)
     facts = plain(spec.description) | dict(keys)
     outlet = partial(MarkerOutlet, name, f"{base}/{name}", spec.channel_format, facts, type=spec.type or "Markers")
-    return Track(name, f"{base}/{name}", markers.labels, Lane(markers.stamps), outlet, push_each)
+    lane = Lane(monotonic(markers.stamps))
+    return Track(name, f"{base}/{name}", markers.labels, markers.stamps, lane, outlet, push_each)
 
 
 def image_track(
@@ -102,7 +107,7 @@ def image_track(
     shape = next(iter(images.values())).shape
     outlet = partial(ImageOutlet, name, shape, "shown", f"{base}/{name}", keys)
     shown = [images[event.label] for event in events]
-    return Track(name, f"{base}/{name}", shown, Lane(stamps), outlet, push_images, awaited=False)
+    return Track(name, f"{base}/{name}", shown, stamps, Lane(stamps), outlet, push_images, awaited=False)
 
 
 def images_of(recording: Recording) -> dict[str, Image | Pixels]:

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamkit.clock import monotonic
 from streamkit.recording.schedule import Lane, Schedule, typical_step
 
 
@@ -17,7 +18,7 @@ from streamkit.recording.schedule import Lane, Schedule, typical_step
 def test_every_item_goes_out_once_in_order_and_none_before_its_time(
     steps: list[float], marks: list[float], span: float
 ) -> None:
-    samples, markers = np.cumsum(steps), np.sort(marks)
+    samples, markers = monotonic(np.cumsum(steps)), np.sort(marks)
     schedule = Schedule.of([Lane(markers), Lane(samples, chunked=True, tail=0.01)], span)
     sent: dict[int, list[int]] = {0: [], 1: []}
     previous = -np.inf
