@@ -1,6 +1,8 @@
-"""The rules of time that live and offline share: monotonic stamps, gaps, and which sample an event belongs to."""
+"""The rules of time that live and offline share: order of stamps, gaps and their length, the sample of an event."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -40,6 +42,14 @@ def gaps(stamps: Stamps, previous: float, max_gap: float) -> Mask:
     `previous` is the stamp before the first of `stamps`; NaN at the start of a stream.
     """
     return np.diff(stamps, prepend=previous) > max_gap
+
+
+def n_missing(step: float, rate: float) -> int:
+    """How many samples are missing between two that lie `step` seconds apart, at `rate` stamps a second.
+
+    The nearest whole number, a tie to the greater; 0 where there is no step, before the first sample.
+    """
+    return max(0, math.floor((step + TIE_S) * rate + 0.5) - 1) if math.isfinite(step) else 0
 
 
 def nearest_sample(stamps: Stamps, stamp: float, *, within: float = np.inf, final: bool = False) -> int | None:

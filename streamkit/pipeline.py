@@ -74,7 +74,7 @@ class Pipeline:
         self._preprocessor = Preprocessor(spec, preprocess)
         self._aligner = Aligner(self._preprocessor.out, also, speed) if also else None
         out = self._aligner.out if self._aligner else self._preprocessor.out
-        self._windower = Windower(out, window, history)
+        self._windower = Windower(out, window, history, speed)
         self._runner = runner
         self._picks = picks
         self._clock = clock
@@ -121,8 +121,10 @@ class Pipeline:
         processed = self._preprocessor.process(chunk)
         if self._aligner is not None:
             processed = self._aligner.align(processed)
-        self._processed.extend(len(processed), self._clock())
-        return self._timed(self._windower.push(processed))
+        now, before = self._clock(), self._windower.written
+        windows = self._windower.push(processed)
+        self._processed.extend(self._windower.written - before, now)
+        return self._timed(windows)
 
     def event_windows(self, event: Event) -> list[Window]:
         """Take in an event; returns its window at once when all its samples are there already."""

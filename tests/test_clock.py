@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamkit.clock import NO_SAMPLE, TIE_S, default_max_gap, gaps, monotonic, nearest_sample
+from streamkit.clock import NO_SAMPLE, TIE_S, default_max_gap, gaps, monotonic, n_missing, nearest_sample
 
 PROPERTY = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 STAMPS = np.array([10.0, 10.1, 10.2, 10.3])
@@ -107,3 +107,15 @@ def test_no_sample_is_nearer_than_the_answer(steps, stamp):
     stamps = np.cumsum(steps)
     at = nearest_sample(stamps, stamp, final=True)
     assert abs(stamps[at] - stamp) <= np.abs(stamps - stamp).min() + TIE_S
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [(0.01, 0), (0.02, 1), (0.0249, 1), (0.0251, 2), (1.0, 99), (0.0, 0), (-5.0, 0), (float("nan"), 0)],
+)
+def test_the_number_of_missing_samples_is_the_nearest_to_the_step(step: float, expected: int) -> None:
+    assert n_missing(step, 100.0) == expected
+
+
+def test_half_a_missing_sample_counts_whatever_the_rounding() -> None:
+    assert [n_missing(0.025 + error, 100.0) for error in (-5e-7, 0.0, 5e-7)] == [2, 2, 2]

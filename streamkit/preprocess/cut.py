@@ -9,7 +9,7 @@ import numpy as np
 
 from streamkit import clock
 from streamkit.preprocess.window import WindowConfig, check_rate, event_sample
-from streamkit.types import Chunk, Event, Window
+from streamkit.types import Chunk, Event, Mask, Window
 
 
 def windows_of(processed: Chunk, events: Sequence[Event], sfreq: float, config: WindowConfig) -> list[Window]:
@@ -38,12 +38,42 @@ def windows_of(processed: Chunk, events: Sequence[Event], sfreq: float, config: 
         When the stream is irregular or the baseline is shorter than one sample.
     """
     check_rate(sfreq, config)
-    if processed.gap is None:
+    gap = processed.gap
+    if gap is None:
         gap = clock.gaps(processed.stamps, np.nan, clock.default_max_gap(sfreq))
         processed = dataclasses.replace(processed, gap=gap)
+    if config.gaps in ("hold", "zero"):
+        processed = _filled(processed, gap, sfreq, config)
     places = _hops(processed, config) if config.mode == "hop" else _events(processed, events, sfreq, config)
     windows = [_window(processed, at, event, sfreq, config) for at, event in places]
     return [window for window in windows if window is not None]
+
+
+def _filled(processed: Chunk, gap: Mask, sfreq: float, config: WindowConfig) -> Chunk:
+    """The samples where they belong when those missing in gaps of up to a window have a place, too."""
+    missing = np.zeros(len(processed), int)
+    for at in np.flatnonzero(gap):
+        if at and 0 < (n := clock.n_missing(processed.stamps[at] - processed.stamps[at - 1], sfreq)) <= config.n_times:
+            missing[at] = n
+    place = np.arange(len(processed)) + missing.cumsum()
+    n_times = len(processed) + int(missing.sum())
+    source = np.repeat(np.arange(len(processed)), np.append(missing[1:], 0) + 1)
+    there = np.zeros(n_times, bool)
+    there[place] = True
+    since = np.arange(n_times) - place[source]
+    step = np.diff(processed.stamps, append=processed.stamps[-1:]) / (np.append(missing[1:], 0) + 1)
+    left = np.zeros(n_times, bool)
+    left[place] = gap & (missing == 0)
+    data = processed.data[source]
+    if config.gaps == "zero":
+        data[~there] = 0
+    return dataclasses.replace(
+        processed,
+        data=data,
+        stamps=processed.stamps[source] + since * step[source],
+        valid=there if processed.valid is None else there & processed.valid[source],
+        gap=left,
+    )
 
 
 def _hops(processed: Chunk, config: WindowConfig) -> Iterator[tuple[int, None]]:
@@ -73,7 +103,7 @@ def _window(processed: Chunk, at: int, event: Event | None, sfreq: float, config
     if first < 0 or last >= len(processed):
         return None
     crosses = processed.gap is not None and bool(processed.gap[first + 1 : last + 1].any())
-    if crosses and config.gaps == "skip":
+    if crosses and config.gaps != "flag":
         return None
     data = processed.data[start:stop]
     if config.baseline is not None:
@@ -85,6 +115,7 @@ def _window(processed: Chunk, at: int, event: Event | None, sfreq: float, config
         _all_valid(processed, slice(start, stop)) and _all_valid(processed, baseline) and not crosses,
         event,
         processed.arrival,
+        None if _all_valid(processed, slice(start, stop)) or processed.valid is None else processed.valid[start:stop],
     )
 
 

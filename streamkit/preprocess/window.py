@@ -35,7 +35,10 @@ class WindowConfig(BaseModel):
         Patterns (`fnmatch.fnmatchcase`) of the marker labels that cut a window.
     gaps
         A window with a gap anywhere between the first and the last of its samples, its baseline's and its
-        event's is left out (``"skip"``) or given with ``valid=False`` (``"flag"``).
+        event's is left out (``"skip"``) or given with ``valid=False`` (``"flag"``). ``"hold"`` and ``"zero"`` put
+        as many samples as the stamps say are missing into the processed stream, the last one repeated or zeros, all
+        invalid, so that index and time stay together; over a gap of more than `n_times` samples, and over one
+        without length, where a clock was set back or a source came back at once, they leave out as ``"skip"`` does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,7 +49,7 @@ class WindowConfig(BaseModel):
     hop: PositiveInt | None = None
     baseline: tuple[float, float] | None = None
     events: tuple[str, ...] = Field(default=("*",), min_length=1)
-    gaps: Literal["skip", "flag"] = "skip"
+    gaps: Literal["skip", "hold", "zero", "flag"] = "skip"
 
     @model_validator(mode="after")
     def _fits_mode(self) -> WindowConfig:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamkit import clock
+from streamkit.preprocess.fill import Filler
 from streamkit.preprocess.sample_times import SampleTimes
 from streamkit.preprocess.window import WindowConfig, check_window, event_sample
 from streamkit.ring import RingBuffer
-from streamkit.types import Chunk, Event, FloatArray, StreamSpec, Window
+from streamkit.types import Chunk, Event, FloatArray, Mask, StreamSpec, Window
 
 PIECE = 1024
 """Samples taken in at once; a longer chunk is taken in pieces."""
@@ -36,11 +37,13 @@ class Windower:
         What to cut.
     history
         Seconds of processed samples kept for late markers.
+    speed
+        How many times faster than at the rate of `spec` a replay sends: says how many samples a gap holds.
 
     Attributes
     ----------
     counts
-        ``"decoded"`` windows given; ``"gap"`` skipped over a gap; ``"late"`` for an event that needed samples
+        ``"decoded"`` windows given; ``"gap"`` left out over a gap; ``"late"`` for an event that needed samples
         no longer held or from before the stream's start; ``"no_sample"`` for an event in a gap or far after the
         end; ``"incomplete"`` when the stream ended within the window.
     capacity
@@ -52,7 +55,7 @@ class Windower:
     pushed. Windows of one call come in the order of their event's sample.
     """
 
-    def __init__(self, spec: StreamSpec, config: WindowConfig, history: float = 30.0) -> None:
+    def __init__(self, spec: StreamSpec, config: WindowConfig, history: float = 30.0, speed: float = 1.0) -> None:
         check_window(spec, config)
         self.config = config
         self._sfreq = spec.sfreq
@@ -60,6 +63,7 @@ class Windower:
         self.capacity = max(math.ceil(history * spec.sfreq), self._last - self._first) + PIECE
         self._ring = RingBuffer(self.capacity, spec.n_chans)
         self._arrivals = SampleTimes(self.capacity)
+        self._filler = Filler(config, spec.sfreq * speed)
         self._stamp = np.nan
         self._hop_start = 0
         self._pending: list[_Pending] = []
@@ -68,15 +72,12 @@ class Windower:
 
     def push(self, chunk: Chunk) -> list[Window]:
         """Take in processed samples; returns the windows they complete."""
+        chunk = self._filler.fill(self._with_gaps(chunk))
         if len(chunk) <= PIECE:
             return self._push_piece(chunk)
         pieces = (_part(chunk, slice(first, first + PIECE)) for first in range(0, len(chunk), PIECE))
         # The next piece may overwrite what a view shows.
-        return [
-            dataclasses.replace(window, data=window.data.copy())
-            for piece in pieces
-            for window in self._push_piece(piece)
-        ]
+        return [_copied(window) for piece in pieces for window in self._push_piece(piece)]
 
     def push_event(self, event: Event) -> list[Window]:
         """Take in an event; returns its window at once when all its samples are there already."""
@@ -110,13 +111,23 @@ class Windower:
         self._first = min(edges) if self.config.mode == "hop" else min(*edges, 0)
         self._last = max(edges) if self.config.mode == "hop" else max(*edges, 1)
 
+    @property
+    def written(self) -> int:
+        """Samples taken in so far, those made up in gaps included: `Window.last` counts these."""
+        return self._ring.written
+
+    def _with_gaps(self, chunk: Chunk) -> Chunk:
+        if not len(chunk):
+            return chunk
+        before, self._stamp = self._stamp, float(chunk.stamps[-1])
+        if chunk.gap is not None:
+            return chunk
+        gap = clock.gaps(chunk.stamps, before, clock.default_max_gap(self._sfreq))
+        return dataclasses.replace(chunk, gap=gap)
+
     def _push_piece(self, chunk: Chunk) -> list[Window]:
         if not len(chunk):
             return []
-        if chunk.gap is None:
-            gap = clock.gaps(chunk.stamps, self._stamp, clock.default_max_gap(self._sfreq))
-            chunk = dataclasses.replace(chunk, gap=gap)
-        self._stamp = float(chunk.stamps[-1])
         self._ring.write(chunk)
         self._arrivals.extend(len(chunk), chunk.arrival)
         return self._hop_windows() if self.config.mode == "hop" else self._event_windows(final=False)
@@ -173,22 +184,24 @@ class Windower:
     def _cut(self, at: int, event: Event | None) -> list[Window]:
         span = self._ring.view(at + self._first, self._last - self._first)
         crosses = bool(span.gap is not None and span.gap[1:].any())
-        if crosses and self.config.gaps == "skip":
+        if crosses and self.config.gaps != "flag":
             self.counts["gap"] += 1
             return []
-        rows, valid = self._rows(at, self._start, self._stop)
+        rows, mask, valid = self._rows(at, self._start, self._stop)
         if self._baseline is not None:
-            before, before_valid = self._rows(at, *self._baseline)
+            before, _, before_valid = self._rows(at, *self._baseline)
             rows = (rows - before.mean(axis=0, dtype=np.float64)).astype(np.float32)
             valid = valid and before_valid
         self.counts["decoded"] += 1
         last = at + self._newest
         stamp = float(self._ring.view(last, 1).stamps[0])
-        return [Window(rows, stamp, last, valid and not crosses, event, self._arrivals[last])]
+        return [Window(rows, stamp, last, valid and not crosses, event, self._arrivals[last], mask)]
 
-    def _rows(self, at: int, start: int, stop: int) -> tuple[FloatArray, bool]:
+    def _rows(self, at: int, start: int, stop: int) -> tuple[FloatArray, Mask | None, bool]:
+        """Values, which samples are valid (None for all), and whether all are."""
         part = self._ring.view(at + start, stop - start)
-        return part.data, bool(part.valid is None or part.valid.all())
+        valid = part.valid is None or bool(part.valid.all())
+        return part.data, None if valid else part.valid, valid
 
 
 def _part(chunk: Chunk, part: slice) -> Chunk:
@@ -200,3 +213,8 @@ def _part(chunk: Chunk, part: slice) -> Chunk:
         None if chunk.gap is None else chunk.gap[part],
         arrival=chunk.arrival,
     )
+
+
+def _copied(window: Window) -> Window:
+    mask = None if window.mask is None else window.mask.copy()
+    return dataclasses.replace(window, data=window.data.copy(), mask=mask)

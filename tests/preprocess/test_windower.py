@@ -38,7 +38,10 @@ def in_parts(chunk: Chunk, cuts: tuple[int, ...]) -> list[Chunk]:
 
 def kept(windows: list[Window]) -> list[Window]:
     """Copies, as a caller makes who keeps windows."""
-    return [Window(w.data.copy(), w.stamp, w.last, w.valid, w.event) for w in windows]
+    return [
+        Window(w.data.copy(), w.stamp, w.last, w.valid, w.event, mask=None if w.mask is None else w.mask.copy())
+        for w in windows
+    ]
 
 
 def assert_same_windows(some: list[Window], others: list[Window]) -> None:
@@ -46,6 +49,9 @@ def assert_same_windows(some: list[Window], others: list[Window]) -> None:
     for one, other in zip(some, others, strict=True):
         assert one.data.dtype == other.data.dtype == np.float32
         np.testing.assert_array_equal(one.data, other.data)
+        assert (one.mask is None) == (other.mask is None)
+        if one.mask is not None:
+            np.testing.assert_array_equal(one.mask, other.mask)
 
 
 TWO = StreamSpec(ch_names=("number", "seven"), sfreq=100.0)
@@ -58,7 +64,7 @@ def first_numbers(windows: list[Window]) -> list[int]:
 @st.composite
 def window_configs(draw: st.DrawFn) -> WindowConfig:
     n_times = draw(st.integers(1, 40))
-    gaps = draw(st.sampled_from(["skip", "flag"]))
+    gaps = draw(st.sampled_from(["skip", "hold", "zero", "flag"]))
     if draw(st.booleans()):
         return WindowConfig(mode="hop", n_times=n_times, hop=draw(st.integers(1, 50)), gaps=gaps)
     baselines = st.sampled_from([None, (-0.1, 0.0), (0.0, 0.2), (-0.5, -0.4), (0.3, 0.5)])
@@ -87,7 +93,8 @@ def events_near(draw: st.DrawFn, stamps: np.ndarray) -> list[Event]:
 @PROPERTY
 @given(stream=streams(), config=window_configs(), data=st.data())
 def test_whatever_the_chunks_and_the_timing_the_windows_are_those_of_plain_slicing(stream, config, data):
-    processed = Preprocessor(SPEC, PreprocessConfig()).process(stream.whole())
+    max_gap = data.draw(st.sampled_from([None, 0.02]), label="max_gap")
+    processed = Preprocessor(SPEC, PreprocessConfig(max_gap=max_gap)).process(stream.whole())
     events = data.draw(events_near(stream.stamps), label="events")
     expected = windows_of(processed, events, SPEC.sfreq, config)
 
@@ -114,7 +121,8 @@ def test_whatever_the_chunks_and_the_timing_the_windows_are_those_of_plain_slici
 @PROPERTY
 @given(stream=streams(), config=window_configs(), data=st.data())
 def test_events_known_in_time_give_windows_in_the_same_order_whatever_the_chunks(stream, config, data):
-    processed = Preprocessor(SPEC, PreprocessConfig()).process(stream.whole())
+    max_gap = data.draw(st.sampled_from([None, 0.02]), label="max_gap")
+    processed = Preprocessor(SPEC, PreprocessConfig(max_gap=max_gap)).process(stream.whole())
     events = data.draw(events_near(stream.stamps), label="events")
     windower = Windower(SPEC, config)
     windows = [w for event in events for w in windower.push_event(event)]
@@ -238,6 +246,55 @@ def test_a_window_over_a_gap_is_skipped_or_flagged(gaps):
     else:
         assert first_numbers(windows) == [30, 31, 50]
         assert [w.valid for w in windows] == [True, False, True]
+
+
+def missing(n_missing: int, **config: object) -> tuple[list[Window], Windower]:
+    """Windows of 10 every 10 over 60 samples of which `n_missing` are lost after the 23rd; gaps are marked."""
+    stamps = np.delete(np.arange(60 + n_missing) / 100.0, np.s_[23 : 23 + n_missing])
+    data = np.stack([np.arange(60), np.full(60, 7)], axis=1).astype(np.float32)
+    windower = Windower(TWO, WindowConfig(mode="hop", n_times=10, hop=10, **config))
+    return windower.push(Chunk(data, stamps, 0, None, np.arange(60) == 23)), windower
+
+
+@pytest.mark.parametrize(("gaps", "made_up"), [("hold", (22.0, 7.0)), ("zero", (0.0, 0.0))])
+def test_missing_samples_are_made_up_so_that_index_and_time_stay_together(gaps, made_up):
+    windows, windower = missing(3, gaps=gaps)
+    assert [w.stamp for w in windows] == [pytest.approx(w.last / 100) for w in windows]
+    assert [w.valid for w in windows] == [True, True, False, True, True, True]
+    np.testing.assert_array_equal(windows[2].data[3:6], [made_up] * 3)
+    np.testing.assert_array_equal(windows[2].data[[2, 6], 0], [22, 23])
+    assert windows[2].mask.tolist() == [True] * 3 + [False] * 3 + [True] * 4
+    assert windows[1].mask is None
+    assert windower.written == 63
+
+
+@pytest.mark.parametrize("gaps", ["hold", "zero"])
+def test_a_gap_of_more_than_a_window_is_not_filled_but_left_out(gaps):
+    assert [w.last for w in missing(10, gaps=gaps)[0]] == [9, 19, 29, 39, 49, 59, 69]
+    windows, windower = missing(11, gaps=gaps)
+    assert [w.last for w in windows] == [9, 19, 39, 49, 59]
+    assert windower.counts["gap"] == 1
+
+
+@pytest.mark.parametrize("gaps", ["hold", "zero"])
+def test_a_gap_without_length_is_left_out(gaps):
+    assert [w.last for w in missing(0, gaps=gaps)[0]] == [9, 19, 39, 49, 59]
+
+
+def test_at_twice_the_speed_a_gap_holds_twice_the_samples():
+    data = np.arange(20, dtype=np.float32)[:, None] * np.ones(2, np.float32)
+    stamps = np.delete(np.arange(24) / 200.0, np.s_[5:9])
+    windower = Windower(TWO, WindowConfig(mode="hop", n_times=24, hop=24, gaps="hold"), speed=2.0)
+    (window,) = windower.push(Chunk(data, stamps, 0, None, np.arange(20) == 5))
+    assert window.mask.tolist() == [True] * 5 + [False] * 4 + [True] * 15
+
+
+def test_an_event_in_a_gap_that_is_filled_has_a_sample():
+    stamps = np.delete(np.arange(60) / 100.0, np.s_[20:40])
+    windower = Windower(TWO, WindowConfig(mode="event", n_times=25, gaps="hold"))
+    windower.push_event(Event("face", 0.3))
+    (window,) = windower.push(Chunk(np.ones((40, 2), np.float32), stamps, 0, None, np.arange(40) == 20))
+    assert (window.last, window.valid) == (54, False)
 
 
 def test_a_gap_between_the_event_and_its_window_counts_too():
