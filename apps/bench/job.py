@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.signal import butter, sosfilt
+from scipy.signal import butter, sosfilt, sosfilt_zi
 
 BLOCK = 2000
 """Samples after which the simulated signal repeats."""
@@ -55,6 +55,10 @@ class Job(BaseModel):
         """Full windows in them."""
         return max(0, (self.n_samples - self.n_times) // self.hop + 1)
 
+    def chunk_wait_ms(self, last: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Milliseconds from the stamps of the samples `last` until their chunks are sent."""
+        return (self.chunk - 1 - last % self.chunk) * 1e3 / self.sfreq
+
     @property
     def sos(self) -> NDArray[np.float64]:
         """``(n_sections, 6)`` the band-pass."""
@@ -68,11 +72,17 @@ def signal_block(job: Job, seed: int = 0) -> NDArray[np.float32]:
     return noise * np.float32(10)
 
 
-def windows_ending(job: Job, last: NDArray[np.int64]) -> NDArray[np.float32]:
-    """``(n, n_chans, n_times)`` filtered windows whose newest samples are `last`; filtered in one pass from sample 0."""
+def windows_ending(job: Job, last: NDArray[np.int64], before: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``(n, n_chans, n_times)`` windows whose newest samples are `last`, of the signal filtered in one pass.
+
+    Parameters
+    ----------
+    before
+        ``(n_chans,)`` what the filter takes to have been there forever before the first sample.
+    """
     signal = np.resize(signal_block(job), (job.n_samples, job.n_chans)).astype(np.float64)
-    filtered = sosfilt(job.sos, signal, axis=0).astype(np.float32)
-    return np.stack([filtered[i + 1 - job.n_times : i + 1].T for i in last])
+    filtered = sosfilt(job.sos, signal, axis=0, zi=sosfilt_zi(job.sos)[:, :, np.newaxis] * before)[0]
+    return np.stack([filtered[i + 1 - job.n_times : i + 1].T for i in last]).astype(np.float32)
 
 
 def description(job: Job) -> dict[str, Any]:

@@ -39,7 +39,12 @@ def command() -> None:
 @command.command("latency", epilog=EXAMPLE)
 @click.option("--seconds", type=click.FloatRange(min=3), default=60.0, show_default=True, help="Length of a run.")
 @click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True, help="Interleaved rounds.")
-@click.option("--consumers", default="", metavar="A,B,…", help="Who runs.  [default: all that are installed]")
+@click.option(
+    "--consumers",
+    default="",
+    metavar="A,B,…",
+    help="Who runs, or `all`.  [default: streamkit,openvino_loop,mne_lsl,ezmsg where installed]",
+)
 @click.option("--loaded", is_flag=True, help="Keep one core busy with another process.")
 @click.option(
     "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Predictions of a run not counted."

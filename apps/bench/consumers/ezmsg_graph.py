@@ -1,4 +1,9 @@
-"""ezmsg: a graph of its LSL inlet, Butterworth filter and window, and one unit of ours that runs the network."""
+"""ezmsg: a graph of its LSL inlet, Butterworth filter and window, and one unit of ours that runs the network.
+
+With its defaults (``zero_pad_until="full"``) the first window ends with the first message, which holds as many
+samples of the first chunk as had come, often one. All windows then end within a chunk, and a window's newest sample
+waits for the rest of its chunk to be sent. ``"none"`` begins with a window of real samples, which ends a chunk.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +49,18 @@ class Decoder(ez.Unit):
         self.outlet.push_sample(self.predict(np.ascontiguousarray(message.data.T, np.float32)), stamp)
 
 
-def main(job: Job, source: str, out: str, onnx: Path) -> None:
+def main(job: Job, source: str, out: str, onnx: Path, zero_pad_until: str = "full") -> None:
     """Run the graph until ended. Stamps stay as the source sent them (ezmsg would turn them into wall-clock time)."""
     units = {
         "INLET": LSLInletUnit(LSLInletSettings(info=LSLInfo(name=source), use_lsl_clock=True, processing_flags=0)),
         "FILTER": ButterworthFilter(
             ButterworthFilterSettings(coef_type="sos", order=job.order, cuton=job.band[0], cutoff=job.band[1])
         ),
-        "WINDOW": Window(WindowSettings(window_dur=job.n_times / job.sfreq, window_shift=job.hop / job.sfreq)),
+        "WINDOW": Window(
+            WindowSettings(
+                window_dur=job.n_times / job.sfreq, window_shift=job.hop / job.sfreq, zero_pad_until=zero_pad_until
+            )
+        ),
         "DECODER": Decoder(DecoderSettings(job=job, out=out, onnx=onnx)),
     }
     edges = (
@@ -63,4 +72,4 @@ def main(job: Job, source: str, out: str, onnx: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Job.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4]))
+    main(Job.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4]), *sys.argv[5:])

@@ -63,9 +63,9 @@ class Consumer:
         return ""
 
 
-def _program(module: str) -> Callable[[Job, Place], list[str]]:
+def _program(module: str, *options: str) -> Callable[[Job, Place], list[str]]:
     def command(job: Job, place: Place) -> list[str]:
-        words = [job.model_dump_json(), place.source, f"{place.source}-out", str(place.onnx)]
+        words = [job.model_dump_json(), place.source, f"{place.source}-out", str(place.onnx), *options]
         return [sys.executable, "-m", f"apps.bench.consumers.{module}", *words]
 
     return command
@@ -89,47 +89,39 @@ def prediction_of(place: Place) -> str:
     return out
 
 
+MNE_LSL = ("openvino", "mne_lsl")
+EZMSG = ("openvino", "ezmsg.lsl.inlet", "ezmsg.sigproc.window")
 CONSUMERS = {
     row.name: row
     for row in (
-        Consumer(
-            "streamkit", "`streamkit live` with a bundle of the network", ("openvino",), streamkit_live(), prediction_of
-        ),
-        Consumer(
-            "openvino_loop",
-            "a loop by hand: pylsl, SciPy, concatenation, OpenVINO",
-            ("openvino",),
-            _program("openvino_loop"),
-        ),
-        Consumer(
-            "mne_lsl",
-            "MNE-LSL: StreamLSL(...).filter(...), polled, OpenVINO",
-            ("openvino", "mne_lsl"),
-            _program("mne_lsl_stream"),
-        ),
-        Consumer(
-            "ezmsg",
-            "ezmsg: LSL inlet, Butterworth, Window, a unit with OpenVINO",
-            ("openvino", "ezmsg.lsl.inlet", "ezmsg.sigproc.window"),
-            _program("ezmsg_graph"),
-        ),
+        Consumer("streamkit", "`streamkit live` with a bundle", ("openvino",), streamkit_live(), prediction_of),
+        Consumer("openvino_loop", "by hand: pylsl, SciPy, concatenate", ("openvino",), _program("openvino_loop")),
+        Consumer("mne_lsl", "StreamLSL, its defaults", MNE_LSL, _program("mne_lsl_stream")),
+        Consumer("ezmsg", "inlet, Butterworth, Window, a unit; its defaults", EZMSG, _program("ezmsg_graph")),
+        Consumer("mne_lsl_best", "acquired by hand", MNE_LSL, _program("mne_lsl_stream", "manual")),
+        Consumer("ezmsg_best", "windows that end a chunk", EZMSG, _program("ezmsg_graph", "none")),
     )
 }
+"""What ``--consumers`` knows."""
+
+USUAL = ("streamkit", "openvino_loop", "mne_lsl", "ezmsg")
 
 
 def find(names: str) -> list[Consumer]:
-    """Look up comma-separated names; empty means all.
+    """Look up comma-separated names; empty means `USUAL`, ``all`` the whole table.
 
     Raises
     ------
     ConfigError
         For a name that is not in the table.
     """
-    wanted = [name.strip() for name in names.split(",") if name.strip()] or list(CONSUMERS)
+    wanted = [name.strip() for name in names.split(",") if name.strip()] or list(USUAL)
+    if wanted == ["all"]:
+        wanted = list(CONSUMERS)
     for name in wanted:
         if name not in CONSUMERS:
             raise ConfigError(
-                f"--consumers: there is no consumer {name!r}, expected some of {', '.join(CONSUMERS)}."
+                f"--consumers: there is no consumer {name!r}, expected some of {', '.join(CONSUMERS)}, or all."
                 f"{did_you_mean(name, CONSUMERS)}"
             )
     return [CONSUMERS[name] for name in dict.fromkeys(wanted)]
