@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: streamkit live bundles/p300 --stream type=EEG --view --record recordings/today"
 WINDOWS = {
+    "skipped": "skipped for newer ones",
     "late": "marker came too late",
     "gap": "over a gap",
     "no_sample": "marker without a sample",
@@ -33,6 +34,19 @@ WINDOWS = {
 @click.option("--markers", metavar="QUERY", help="Marker streams.  [default: all on the signal's host]")
 @click.option("--backend", default="auto", show_default=True, help="Inference backend; see `streamkit backends`.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the backend.")
+@click.option(
+    "--when-behind",
+    type=click.Choice(["all", "latest"]),
+    default="all",
+    show_default=True,
+    help="When several windows are ready at once: decode all, or the latest and count the others as skipped.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MS",
+    help="Milliseconds from sample to prediction that count as missed beyond.  [default: the time between predictions]",
+)
 @click.option("--name", default="streamkit", show_default=True, help="What the streams of this session are called.")
 @click.option("--stimuli", type=click.Path(path_type=Path), help="Folder of images, shown when a marker names one.")
 @click.option("--view", is_flag=True, help="Open the window, in a process of its own.")
@@ -51,6 +65,8 @@ def command(
     markers: str | None,
     backend: str,
     threads: int,
+    when_behind: str,
+    budget: float | None,
     name: str,
     stimuli: Path | None,
     view: bool,
@@ -86,6 +102,8 @@ def command(
         backend=backend,
         name=name,
         threads=threads,
+        when_behind=when_behind,
+        budget=None if budget is None else budget / 1e3,
         stimuli=stimuli,
         wait_for_clients=wait_for_clients,
         uid=uid,
@@ -177,7 +195,7 @@ def sentences(report: dict[str, Any]) -> str:
         quantiles = ", ".join(f"{key} {value:.2f}" for key, value in latency.items())
         lines.append(f"sample to prediction, ms: {quantiles}")
     if report["budget_ms"] is not None:
-        lines.append(f"{report['deadline_misses']} later than the {report['budget_ms']:g} ms to the next prediction")
+        lines.append(f"{report['deadline_misses']} later than the budget of {report['budget_ms']:g} ms")
     lost = [f"{counts[key]} {words}" for key, words in WINDOWS.items() if counts.get(key)]
     lines.append(f"not decoded: {', '.join(lost)}" if lost else "every window was decoded")
     return "\n".join(lines)
