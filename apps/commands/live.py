@@ -56,6 +56,9 @@ WINDOWS = {
 @click.option(
     "--timeout", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Seconds to look for the streams."
 )
+@click.option(
+    "--buffer", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds of raw samples kept."
+)
 @click.option("--uid", help="Source ids are NAME-UID/….  [default: a random number]")
 @click.option("--wait-for-clients", is_flag=True, help="Begin once somebody reads the predictions.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -74,6 +77,7 @@ def command(
     ledger: Path | None,
     duration: float | None,
     timeout: float,
+    buffer: float,
     uid: str | None,
     wait_for_clients: bool,
     as_json: bool,
@@ -108,6 +112,7 @@ def command(
         wait_for_clients=wait_for_clients,
         uid=uid,
         resolve_timeout=timeout,
+        buffer=buffer,
         record=out,
         ledger_file=ledger,
         on_warning=warn,
