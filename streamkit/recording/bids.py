@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from streamkit.errors import RecordingError, require
-from streamkit.recording.bids_events import ABSENT, read_events, some, stimuli_of
+from streamkit.recording.bids_events import ABSENT, EventTable, event_markers, load_events, some, stimuli_of
 from streamkit.recording.bids_layout import (
     DESCRIPTION,
     applicable,
@@ -43,14 +43,14 @@ def read_bids(path: Path, label: Sequence[str] | None = None) -> Recording:
     Channels become signals as with other files MNE reads: their kind is that of ``channels.tsv``, potentials are
     microvolts, stamps are seconds since the first sample. Channels of no electric kind are in the unit of
     ``channels.tsv``. Bad channels stay, and are named in the signal's description (``bads``). ``events.tsv`` becomes
-    the markers (see `read_events`), ``stim_file`` the stimuli; without the table, the file's own annotations do.
+    the markers (see `event_markers`), ``stim_file`` the stimuli; without the table, the file's own annotations do.
 
     Parameters
     ----------
     path
         The data file of the run, e.g. ``sub-01/eeg/sub-01_task-x_run-1_eeg.vhdr``.
     label
-        Columns of ``events.tsv`` that make the labels; see `read_events`.
+        Columns of ``events.tsv`` that make the labels; see `event_markers`.
 
     Raises
     ------
@@ -62,9 +62,14 @@ def read_bids(path: Path, label: Sequence[str] | None = None) -> Recording:
     root = root_of(path.parent)
     if root is None:
         raise RecordingError(f"{path} is in no BIDS dataset: no folder above it has a {DESCRIPTION}.")
+    table = nearest(root, path, "events")
+    events = None if table is None else load_events(table)
+    sidecars = applicable(root, path, kind_of_data(path), ".json")
+    stated = stated_rate(sidecars)
     whole = nwb_run(path) if path.suffix == ".nwb" else mne_run(path, root)
-    check_rate(path, root, whole.signals)
-    whole = with_events(whole, path, root, label)
+    if stated is not None:
+        check_rate(stated, sidecars[-1], path, whole.signals)
+    whole = with_events(whole, path, root, label, events)
     return replace(whole, meta=meta_of(path, root, whole))
 
 
@@ -179,38 +184,41 @@ def in_own_units(signal: Signal, said: Sequence[str], raw: Any) -> tuple[Any, di
     return data, {"unit": common_unit(units), "units": ", ".join(units)}
 
 
-def check_rate(path: Path, root: Path, found: Sequence[Signal]) -> None:
-    """Refuse a run whose sidecar states another rate than the file."""
-    merged: dict[str, Any] = {}
-    sidecars = applicable(root, path, entities_suffix(path), ".json")
-    for sidecar in sidecars:
-        merged |= read_json(sidecar)
-    stated = merged.get("SamplingFrequency")
-    if not isinstance(stated, int | float) or not found:
-        return
-    rates = [signal.spec.sfreq for signal in found]
-    if not any(abs(rate - stated) <= RATE_TOLERANCE * stated for rate in rates):
-        raise RecordingError(
-            f"{sidecars[-1]} states a SamplingFrequency of {stated:g} Hz, but {path.name} has {rates[0]:g} Hz. "
-            "One of them is wrong: correct the sidecar, or export the file again."
-        )
-
-
-def entities_suffix(path: Path) -> str:
+def kind_of_data(path: Path) -> str:
     """``eeg`` of ``sub-01_task-x_eeg.vhdr``."""
     return path.name.split(".", 1)[0].rpartition("_")[2]
 
 
-def with_events(whole: Recording, path: Path, root: Path, label: Sequence[str] | None) -> Recording:
+def stated_rate(sidecars: Sequence[Path]) -> float | None:
+    """The SamplingFrequency of the sidecars, the nearest first."""
+    merged: dict[str, Any] = {}
+    for sidecar in sidecars:
+        merged |= read_json(sidecar)
+    stated = merged.get("SamplingFrequency")
+    return float(stated) if isinstance(stated, int | float) else None
+
+
+def check_rate(stated: float, sidecar: Path, path: Path, found: Sequence[Signal]) -> None:
+    """Refuse a run whose sidecar states another rate than the file."""
+    rates = [signal.spec.sfreq for signal in found]
+    if rates and not any(abs(rate - stated) <= RATE_TOLERANCE * stated for rate in rates):
+        raise RecordingError(
+            f"{sidecar} states a SamplingFrequency of {stated:g} Hz, but {path.name} has {rates[0]:g} Hz. "
+            "One of them is wrong: correct the sidecar, or export the file again."
+        )
+
+
+def with_events(
+    whole: Recording, path: Path, root: Path, label: Sequence[str] | None, events: EventTable | None
+) -> Recording:
     """The recording with the markers of ``events.tsv`` in place of its own."""
-    table = nearest(root, path, "events")
-    if table is None:
+    if events is None:
         if entities(path.name).get("task", "rest").startswith("rest"):
             return whole
         own = f"the file's own {sum(len(m.labels) for m in whole.markers)} markers" if whole.markers else "no markers"
         return noted(whole, [f"no events.tsv applies to {path.name}: there are {own}"])
     times, sfreq = time_base(whole)
-    markers, notes = read_events(table, times, sfreq, label)
+    markers, notes = event_markers(events, times, sfreq, label)
     stimuli, more = stimuli_of(root, markers)
     kept: tuple[Markers, ...] = (markers,) if markers.labels else ()
     return noted(replace(whole, markers=kept, stimuli=stimuli), notes + more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +22,61 @@ IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".p
 ABSENT = ("n/a", "N/A", "nan", "NaN")
 
 
-def read_events(
-    path: Path, times: Stamps, sfreq: float, label: Sequence[str] | None = None
-) -> tuple[Markers, list[str]]:
-    """Read an ``events.tsv``; also returns what had to be left out, in words.
+@dataclass(frozen=True)
+class EventTable:
+    """An ``events.tsv`` as text.
 
-    An event is stamped with its onset, in seconds since the first sample. Where a column ``sample`` holds the sample
-    (counted from 0) whose time the onset is the rounding of, the stamp is exactly the time of that sample.
-    The label is ``trial_type`` (else ``stim_type``, else ``value``), followed by ``/`` and ``stim_file`` where the row
-    names one, so that every label stands for one image. All columns but the onset are kept: numbers as numbers, ``n/a``
-    as None.
+    Attributes
+    ----------
+    path
+        Where it is.
+    columns
+        Name → one text per row.
+    rows
+        The rows that have an onset.
+    onsets
+        ``(n_rows,)`` of these, seconds.
+    """
+
+    path: Path
+    columns: dict[str, list[str]]
+    rows: list[int]
+    onsets: Stamps
+
+
+def load_events(path: Path) -> EventTable:
+    """Read an ``events.tsv``.
+
+    Raises
+    ------
+    RecordingError
+        For a table without onsets, or an onset that is no number.
+    """
+    columns = read_table(path)
+    if "onset" not in columns:
+        raise RecordingError(f"{path}: expected a column onset, found {', '.join(columns) or 'an empty file'}.")
+    rows = [row for row, onset in enumerate(columns["onset"]) if onset not in ABSENT]
+    onsets = np.empty(len(rows))
+    for place, row in enumerate(rows):
+        text = columns["onset"][row]
+        if not is_number(text, float):
+            raise RecordingError(f"{path}: the onset of event {row + 1} is {text!r}, expected seconds or n/a.")
+        onsets[place] = float(text)
+    return EventTable(path, columns, rows, onsets)
+
+
+def event_markers(
+    events: EventTable, times: Stamps, sfreq: float, label: Sequence[str] | None = None
+) -> tuple[Markers, list[str]]:
+    """The events as markers in order of time, and what had to be left out, in words.
+
+    An event is stamped with its onset, in seconds since the first sample; exactly with the time of its sample where
+    a column ``sample`` names it, see `on_samples`. The label is ``trial_type`` (else ``stim_type``, else ``value``),
+    followed by ``/`` and ``stim_file`` where the row names one, so that every label stands for one image. All columns
+    but the onset are kept: numbers as numbers, ``n/a`` as None.
 
     Parameters
     ----------
-    path
-        The table.
     times
         ``(n_times,)`` seconds, stamps of the samples.
     sfreq
@@ -46,50 +87,46 @@ def read_events(
     Raises
     ------
     RecordingError
-        For a table without onsets, an onset that is no number, or onsets that cannot be seconds.
+        When onsets cannot be seconds, or a column of `label` is not there.
     """
-    table = read_table(path)
-    if "onset" not in table:
-        raise RecordingError(f"{path}: expected a column onset, found {', '.join(table) or 'an empty file'}.")
-    kept = [row for row, onset in enumerate(table["onset"]) if onset not in ABSENT]
-    stamps = on_samples(onsets(path, table, kept), table, kept, times, sfreq)
-    check_seconds(path, stamps, times, sfreq)
+    stamps = on_samples(events, times, sfreq)
+    check_seconds(events.path, stamps, times, sfreq)
     order = np.argsort(stamps, kind="stable")
-    rows = [kept[k] for k in order]
+    rows = [events.rows[k] for k in order]
+    columns = {name: texts for name, texts in events.columns.items() if name != "onset"}
     markers = Markers(
         spec=StreamSpec(name="events", type="Markers", ch_names=("label",), sfreq=0, channel_format="string"),
-        labels=labels(path, table, rows, label),
+        labels=labels(events.path, events.columns, rows, label),
         stamps=stamps[order],
-        columns={name: column(name, [table[name][row] for row in rows]) for name in table if name != "onset"},
+        columns={name: column(name, [texts[row] for row in rows]) for name, texts in columns.items()},
     )
-    return markers, remarks(path, len(table["onset"]) - len(kept), markers.stamps, times, sfreq)
+    dropped = len(events.columns["onset"]) - len(rows)
+    return markers, remarks(events.path, dropped, markers.stamps, times, sfreq)
 
 
-def onsets(path: Path, table: dict[str, list[str]], kept: Sequence[int]) -> Stamps:
-    """The onsets of the rows kept, seconds."""
-    out = np.empty(len(kept))
-    for place, row in enumerate(kept):
-        text = table["onset"][row]
-        try:
-            out[place] = float(text)
-        except ValueError:
-            out[place] = np.nan
-        if not np.isfinite(out[place]):
-            raise RecordingError(f"{path}: the onset of event {row + 1} is {text!r}, expected seconds or n/a.")
-    return out
+def on_samples(events: EventTable, times: Stamps, sfreq: float) -> Stamps:
+    """The onsets, exact where they are the rounded time of the sample that the column ``sample`` names.
 
-
-def on_samples(onsets: Stamps, table: dict[str, list[str]], kept: Sequence[int], times: Stamps, sfreq: float) -> Stamps:
-    """The onsets, exact where they are a rounding of the time of the sample that the table names."""
-    stamps = onsets.copy()
-    samples = column("sample", [table["sample"][row] for row in kept]) if "sample" in table else []
-    for place, sample in enumerate(samples):
-        if isinstance(sample, int) and 0 <= sample < len(times):
-            text = table["onset"][kept[place]].lower()
-            decimals = 15 if "e" in text else len(text.partition(".")[2])
-            if abs(sample / sfreq - onsets[place]) <= 0.5 * 10.0**-decimals + 1e-9:
-                stamps[place] = times[sample]
+    Samples count from 0. The column is passed over where its rows are not, by their median, within half a sample of
+    the onsets: some programs count from 1.
+    """
+    stamps = events.onsets.copy()
+    texts = [events.columns["sample"][row] for row in events.rows] if "sample" in events.columns else []
+    samples = [float(text) if is_number(text, float) else np.nan for text in texts]
+    named = [k for k, sample in enumerate(samples) if sample.is_integer() and 0 <= sample < len(times)]
+    off = [samples[k] - stamps[k] * sfreq for k in named]
+    if not named or abs(np.median(off)) >= 0.5:
+        return stamps
+    rounding = 0.5 * 10.0 ** -max(decimals(events.columns["onset"][row]) for row in events.rows)
+    for k in named:
+        if abs(samples[k] / sfreq - stamps[k]) <= rounding + 1e-9:
+            stamps[k] = times[int(samples[k])]
     return stamps
+
+
+def decimals(text: str) -> int:
+    """How many decimals a number is written with."""
+    return 15 if "e" in text.lower() else len(text.partition(".")[2])
 
 
 def check_seconds(path: Path, stamps: Stamps, times: Stamps, sfreq: float) -> None:

@@ -42,7 +42,8 @@ def is_run_name(name: str) -> bool:
     found = NAME.fullmatch(name)
     if found is None or found["suffix"].lower() not in DATA_SUFFIXES:
         return False
-    return re.search(r"_split-0*(?!1_)\d+_", name) is None
+    split = entities(name).get("split", "1")
+    return not split.isdigit() or int(split) == 1
 
 
 def entities(name: str) -> dict[str, str]:

@@ -176,11 +176,11 @@ class Scale:
         offset = float(series.offset or 0.0)
         per_channel = getattr(series, "channel_conversion", None)
         factor = factor if per_channel is None else factor * np.asarray(per_channel[:], np.float64)
-        stored, unit = data_type(series), canonical_unit(series.unit or "")
+        stored, unit = data_type(series), canonical_unit(stated_unit(series))
         electric = rank_of(series) in (0, 2)
         if electric and unit not in PER_VOLT:
             raise RecordingError(
-                f"{place_of(series)} is an ElectricalSeries in {series.unit!r}, expected volts. Correct the file."
+                f"{place_of(series)} is an ElectricalSeries in {unit!r}, expected volts. Correct the file."
             )
         if not np.all(np.isfinite(factor)) or not np.isfinite(offset):
             raise RecordingError(f"{place_of(series)}: conversion and offset have to be finite numbers.")
@@ -203,6 +203,12 @@ class Scale:
             block = np.asarray(series.data[first:last]).reshape(last - first, n_chans)
             out[first - rows.start : last - rows.start] = block if exact else block * self.factor + self.offset
         return out
+
+
+def stated_unit(series: Any) -> str:
+    """The unit that the file states; pynwb gives the one that the standard prescribes for a kind of series."""
+    stored = getattr(series.data, "attrs", {}).get("unit", series.unit)
+    return stored.decode() if isinstance(stored, bytes) else str(stored or "")
 
 
 def plain_unit(unit: str) -> str:

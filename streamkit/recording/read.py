@@ -64,7 +64,7 @@ def read_folder(path: Path, salvage: bool) -> Recording:
                 f"{path} is laid out like a BIDS dataset, but neither it nor a folder above has {DESCRIPTION}. Add "
                 f"that file, or give the file of one run to read it without its tables, e.g. {runs[0]}."
             )
-        if runs:
+        if runs or ((path / DESCRIPTION).is_file() and not any(path.glob(f"*/{XDF}"))):
             return read_bids(choose_run(path))
         if files_below(path):
             return read_nwb(choose_file(path))
