@@ -47,6 +47,12 @@ WINDOWS = {
     metavar="MS",
     help="Milliseconds from sample to prediction that count as missed beyond.  [default: the time between predictions]",
 )
+@click.option(
+    "--warm/--no-warm",
+    default=True,
+    show_default=True,
+    help="Rehearse the model just before each prediction that can be foreseen: less latency for more computing.",
+)
 @click.option("--name", default="streamkit", show_default=True, help="What the streams of this session are called.")
 @click.option("--stimuli", type=click.Path(path_type=Path), help="Folder of images, shown when a marker names one.")
 @click.option("--view", is_flag=True, help="Open the window, in a process of its own.")
@@ -70,6 +76,7 @@ def command(
     threads: int,
     when_behind: str,
     budget: float | None,
+    warm: bool,
     name: str,
     stimuli: Path | None,
     view: bool,
@@ -107,6 +114,7 @@ def command(
         name=name,
         threads=threads,
         when_behind=when_behind,
+        warm=warm,
         budget=None if budget is None else budget / 1e3,
         stimuli=stimuli,
         wait_for_clients=wait_for_clients,
