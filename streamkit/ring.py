@@ -41,7 +41,9 @@ class RingBuffer:
         self.capacity = capacity
         self.n_chans = n_chans
         self.written = 0
-        self._data: NDArray[Any] = np.zeros((2 * capacity, n_chans), dtype)
+        # Filled, not `np.zeros`: the system hands out pages when they are first touched, 1 to 5 microseconds each,
+        # and a fast stream would wait for that during its whole first lap.
+        self._data: NDArray[Any] = np.full((2 * capacity, n_chans), 0, dtype)
         self._stamps: Stamps = np.full(2 * capacity, np.nan)
         self._raw: Stamps = np.full(2 * capacity, np.nan)
         self._valid = _Flags(capacity, usual=True)
