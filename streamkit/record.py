@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,49 +12,50 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pylsl
-from pylsl.util import LostError
 
-from streamkit.errors import RecordingError, StreamLost
-from streamkit.lsl.discovery import find, full_info, not_found, spec_from
+from streamkit.errors import RecordingError
+from streamkit.lsl.discovery import find, not_found
+from streamkit.lsl.raw import Samples, SupervisedRaw
 from streamkit.recording.model import RecordingMeta
 from streamkit.recording.native import XDF
 from streamkit.recording.sidecar import Sidecar, write_sidecar
 from streamkit.recording.xdf_write import XdfWriter
 from streamkit.types import StreamSpec
 
-BUFFER_S = 360
 PULL_S = 0.2
-MAX_VALUES = 1 << 18
-CLOCK_TIMEOUT_S = 2.0
+FLUSH_S = 0.2
+"""A sample is in the file after this, one pull and the time the disk takes: well below half a second."""
+
+FLUSH_BYTES = 1 << 18
 BOUNDARY_EVERY = 2
 
 
-@dataclass
+@dataclass(frozen=True)
 class Source:
     """One stream being recorded.
 
     Attributes
     ----------
-    spec
-        What it says about itself.
     id
         Its id in the file.
     inlet
         Where it comes from.
-    lost
-        Why no more will come; empty while it lives.
     """
 
-    spec: StreamSpec
     id: int
-    inlet: pylsl.StreamInlet
-    lost: str = ""
+    inlet: SupervisedRaw
 
     @property
-    def batch(self) -> int:
-        """Most samples of one pull."""
-        return max(1, min(1024, MAX_VALUES // self.spec.n_chans))
+    def spec(self) -> StreamSpec:
+        """What it says about itself."""
+        return self.inlet.spec
+
+    @property
+    def lost(self) -> str:
+        """Why nothing comes at the moment; empty while it lives."""
+        return self.inlet.message
 
 
 class Recorder:
@@ -64,6 +64,7 @@ class Recorder:
     Samples are appended to ``recording.xdf`` as they come, clock offsets every few seconds, footers at the end;
     ``recording.json`` is written last. A folder without it is what a killed recorder leaves, and
     `streamkit.recording.read_recording` reads it all the same. The offset of a stream from this machine is 0.
+    A source that goes away is waited for; when it comes back as it was, its stream in the file goes on.
 
     Parameters
     ----------
@@ -75,6 +76,8 @@ class Recorder:
         Seconds to look for streams, and to wait for each to answer.
     clock_period
         Seconds between measurements of the clock offset.
+    on_change
+        Called with a sentence whenever a source goes away, comes back or comes back as something else; on any thread.
 
     Attributes
     ----------
@@ -88,7 +91,13 @@ class Recorder:
     """
 
     def __init__(
-        self, out: Path | str, queries: Sequence[str] = (), *, timeout: float = 5.0, clock_period: float = 5.0
+        self,
+        out: Path | str,
+        queries: Sequence[str] = (),
+        *,
+        timeout: float = 5.0,
+        clock_period: float = 5.0,
+        on_change: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.out = Path(out)
         if self.out.exists():
@@ -97,7 +106,9 @@ class Recorder:
         self.timeout = timeout
         self.clock_period = clock_period
         self.sources: list[Source] = []
-        self._began = datetime.now(UTC).isoformat(timespec="seconds")
+        self._on_change = on_change
+        self._notes: list[str] = []
+        self._began, self._start = datetime.now(UTC).isoformat(timespec="seconds"), pylsl.local_clock()
         self._halt = threading.Event()
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
@@ -115,15 +126,16 @@ class Recorder:
         RecordingError
             When the folder cannot be made.
         """
-        opened = [self._opened(info) for info in self._matches()]
+        inlets = [SupervisedRaw(info, self.timeout, self._changed) for info in self._matches()]
+        for inlet in inlets:
+            inlet.open(self.timeout)
         try:
             self.out.mkdir(parents=True)
         except OSError as error:
             raise RecordingError(f"cannot make the folder {self.out}: {error.strerror}") from error
         self._writer = writer = XdfWriter(self.out / XDF, {"datetime": self._began})
-        for inlet, info in opened:
-            spec = spec_from(info)
-            self.sources.append(Source(spec, writer.add_stream(spec, info.as_xml()), inlet))
+        self._start = pylsl.local_clock()
+        self.sources = [Source(writer.add_stream(inlet.spec, inlet.header), inlet) for inlet in inlets]
         jobs = [partial(self._keep_time, writer), *(partial(self._pull, writer, source) for source in self.sources)]
         self._threads = [threading.Thread(target=self._guarded, args=(job,)) for job in jobs]
         for thread in self._threads:
@@ -141,7 +153,7 @@ class Recorder:
         for thread in self._threads:
             thread.join()
         for source in self.sources:
-            source.inlet.close_stream()
+            source.inlet.close()
         if self._writer is None or (self._writer.closed and self._error is None):
             return
         try:
@@ -154,7 +166,7 @@ class Recorder:
         write_sidecar(self._sidecar(self._writer), self.out)
 
     def run(self, duration: float | None = None) -> None:
-        """Record for `duration` seconds, or until `halt` is called or every stream is lost for good."""
+        """Record for `duration` seconds, or until `halt` is called; the disk failing ends it as well."""
         if not self._threads:
             self.start()
         try:
@@ -188,17 +200,6 @@ class Recorder:
             infos |= {info.uid(): info for info in found}
         return list(infos.values())
 
-    def _opened(self, info: pylsl.StreamInfo) -> tuple[pylsl.StreamInlet, pylsl.StreamInfo]:
-        inlet = pylsl.StreamInlet(info, max_buflen=BUFFER_S)
-        full = full_info(inlet, info, self.timeout)
-        try:
-            inlet.open_stream(self.timeout)
-        except RuntimeError as error:
-            raise StreamLost(
-                f"stream {info.name()!r} on {info.hostname()} could not be opened within {self.timeout:g} s ({error})"
-            ) from error
-        return inlet, full
-
     def _guarded(self, job: Callable[[], None]) -> None:
         """Run one thread's job; its error ends the recording and comes out of `stop`."""
         try:
@@ -209,15 +210,15 @@ class Recorder:
 
     def _pull(self, writer: XdfWriter, source: Source) -> None:
         """Write what comes until halted, then what had arrived by then."""
-        try:
-            while not self._halt.is_set():
-                take(writer, source, PULL_S)
-            while take(writer, source, 0.0):
-                pass
-        except LostError:
-            source.lost = "the source went away for good"
-            if all(other.lost for other in self.sources):
-                self._halt.set()
+        batch = Batch(writer, source.id)
+        while not self._halt.is_set():
+            batch.add(source.inlet.pull(PULL_S))
+        while batch.add(source.inlet.pull(0.0)):
+            pass
+
+    def _changed(self, sentence: str) -> None:
+        self._notes.append(f"{pylsl.local_clock() - self._start:.1f} s: {sentence}")
+        self._on_change(sentence)
 
     def _keep_time(self, writer: XdfWriter) -> None:
         """Write clock offsets at the start, now and then, and at the end."""
@@ -231,7 +232,8 @@ class Recorder:
             self._halt.wait(self.clock_period)
 
     def _sidecar(self, writer: XdfWriter) -> Sidecar:
-        notes = [f"stream {s.spec.name!r} ended early: {s.lost}" for s in self.sources if s.lost]
+        ended = [f"stream {s.spec.name!r} had not come back at the end" for s in self.sources if s.lost]
+        notes = [*self._notes, *ended]
         details: dict[str, Any] = {"recorded": self._began, "queries": [query for query in self.queries if query]}
         return Sidecar(
             meta=RecordingMeta(
@@ -244,27 +246,40 @@ class Recorder:
         )
 
 
-def take(writer: XdfWriter, source: Source, timeout: float) -> int:
-    """Wait up to `timeout` seconds for one sample, then write all that are there; returns how many came.
+class Batch:
+    """Samples of one stream on their way to the file, gathered so that each write is worth its while.
 
-    The first is written before more are asked for, so that it is safe should the source die in between.
+    Parameters
+    ----------
+    writer, stream
+        Where they go.
     """
-    total = 0
-    for most, wait in ((1, timeout), (source.batch, 0.0)):
-        values, stamps = source.inlet.pull_chunk(wait, max_samples=most, as_numpy=True)
-        if len(stamps) == 0:
-            break
-        writer.samples(source.id, values, stamps)
-        total += len(stamps)
-    return total
+
+    def __init__(self, writer: XdfWriter, stream: int) -> None:
+        self._writer, self._stream = writer, stream
+        self._parts: list[Samples] = []
+        self._bytes, self._since = 0, 0.0
+
+    def add(self, part: Samples) -> int:
+        """Take in samples, and write when it is time; returns how many came."""
+        values, stamps = part
+        now = pylsl.local_clock()
+        if len(stamps):
+            self._since = self._since if self._parts else now
+            self._parts.append(part)
+            self._bytes += values.nbytes + stamps.nbytes
+        if self._parts and (not len(stamps) or now - self._since >= FLUSH_S or self._bytes >= FLUSH_BYTES):
+            self._flush()
+        return len(stamps)
+
+    def _flush(self) -> None:
+        values, stamps = zip(*self._parts, strict=True)
+        self._parts, self._bytes = [], 0
+        self._writer.samples(self._stream, np.concatenate(values), np.concatenate(stamps))
 
 
 def measure(writer: XdfWriter, source: Source) -> None:
     """Write the clock offset of one stream; left out where it cannot be had in time."""
-    offset = 0.0
-    if source.spec.hostname != socket.gethostname():
-        try:
-            offset = source.inlet.time_correction(CLOCK_TIMEOUT_S)
-        except RuntimeError:
-            return
-    writer.clock_offset(source.id, pylsl.local_clock() - offset, offset)
+    offset = source.inlet.measure()
+    if offset is not None:
+        writer.clock_offset(source.id, pylsl.local_clock() - offset, offset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pylsl
 import pytest
 import pyxdf
 from click.testing import CliRunner
@@ -21,8 +23,10 @@ from apps.commands.record import command
 from streamkit.errors import RecordingError, StreamNotFound
 from streamkit.record import Recorder
 from streamkit.recording import Recording, read_recording
+from streamkit.recording.xdf_write import DTYPES
 from streamkit.replay import Replay
 from tests.recording.lsl_capture import RESOLVE_S, running, short_recording
+from tests.recording.walker import walk
 
 pytestmark = pytest.mark.lsl
 
@@ -35,6 +39,14 @@ def gone(replay: Replay, thread: threading.Thread) -> None:
     """Wait until everything was sent and had time to arrive."""
     thread.join(RESOLVE_S)
     assert not thread.is_alive()
+
+
+def wait_for(recorder: Recorder, n_times: int) -> None:
+    """Wait until so many samples of the one stream are in the file."""
+    deadline = time.monotonic() + RESOLVE_S
+    while recorder.count(recorder.sources[0]) < n_times and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    assert recorder.count(recorder.sources[0]) == n_times
 
 
 @pytest.fixture(scope="module")
@@ -95,51 +107,88 @@ def test_a_recording_of_a_replay_can_be_replayed(copy: tuple[Replay, Path]) -> N
     assert set(again.source_ids) == {"short-shown", "words", "codes", "eeg", "acc", "slow"}
 
 
-def test_a_killed_recorder_leaves_a_readable_folder(recording: Recording, tmp_path: Path, unique_id: str) -> None:
-    out = tmp_path / "killed"
-    replay = Replay(recording, base=unique_id, loop=True, wait_for_consumers=RESOLVE_S)
-    code = (
-        "import sys; from streamkit.record import Recorder;"
-        "r = Recorder(sys.argv[1], sys.argv[2:], timeout=30); r.start(); print('on', flush=True); r.run()"
-    )
-    with running(replay):
-        child = subprocess.Popen(
-            [sys.executable, "-c", code, str(out), *queries(replay)], stdout=subprocess.PIPE, env=os.environ.copy()
-        )
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"on\n"
-        deadline = time.monotonic() + RESOLVE_S
-        while (out / "recording.xdf").stat().st_size < 30_000 and time.monotonic() < deadline:
-            threading.Event().wait(0.05)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
-    assert sorted(os.listdir(out)) == ["recording.xdf"]
-    recorded = read_recording(out)
-    assert any("the recorder did not finish" in note for note in recorded.meta.details["notes"])
-    eeg = recorded.signal("eeg")
-    assert len(eeg.stamps) > 400
-    original = recording.signals[0]
-    n_once = min(len(eeg.stamps), len(original.stamps))
-    assert np.array_equal(eeg.data[:n_once], original.data[:n_once])
-    assert np.array_equal(eeg.stamps[:n_once], original.stamps[:n_once] + replay.shift)
-    assert recorded.markers[0].labels[:1] in (("face",), ("1",))
-
-
-def test_a_source_that_goes_away_for_good_ends_its_recording(tmp_path: Path) -> None:
-    import pylsl
-
+def test_a_source_that_stays_away_ends_its_stream_and_not_the_recording(tmp_path: Path) -> None:
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo("mortal", "EEG", 1, 100, "float32", ""))
-    recorder = Recorder(tmp_path / "x", ["name=mortal"], timeout=RESOLVE_S)
-    recorder.start()
-    outlet.push_chunk(np.ones((5, 1), np.float32), [1.0, 2.0, 3.0, 4.0, 5.0])
-    while recorder.count(recorder.sources[0]) < 5:
-        threading.Event().wait(0.01)
-    del outlet
-    recorder.run(RESOLVE_S)
+    said: queue.Queue[str] = queue.Queue()
+    with Recorder(tmp_path / "x", ["name=mortal"], timeout=RESOLVE_S, on_change=said.put) as recorder:
+        outlet.push_chunk(np.ones((5, 1), np.float32), [1.0, 2.0, 3.0, 4.0, 5.0])
+        wait_for(recorder, 5)
+        del outlet
+        assert "stream 'mortal' on" in said.get(timeout=RESOLVE_S)
     recorded = read_recording(tmp_path / "x")
     assert recorded.signal("mortal").stamps.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
-    assert "stream 'mortal' ended early: the source went away for good" in recorded.meta.details["notes"]
+    lost, ended = recorded.meta.details["notes"]
+    assert "went away; waiting for a stream with the same name, type and host" in lost
+    assert ended == "stream 'mortal' had not come back at the end"
+
+
+def test_a_source_that_comes_back_goes_on_in_its_stream(tmp_path: Path, unique_id: str) -> None:
+    def outlet(n_chans: int = 2) -> pylsl.StreamOutlet:
+        return pylsl.StreamOutlet(pylsl.StreamInfo("phoenix", "EEG", n_chans, 100, "int16", unique_id))
+
+    def send(source: pylsl.StreamOutlet, *rows: list[int]) -> None:
+        source.push_chunk(np.array(rows, np.int16), [float(row[0]) for row in rows])
+
+    said: queue.Queue[str] = queue.Queue()
+    source = outlet()
+    recorder = Recorder(
+        tmp_path / "x", [f"source_id={unique_id}"], timeout=RESOLVE_S, clock_period=0.2, on_change=said.put
+    )
+    with recorder:
+        send(source, [1, 10], [2, 20])
+        wait_for(recorder, 2)
+        del source
+        assert "went away; waiting for a stream with source id" in said.get(timeout=RESOLVE_S)
+        stranger = outlet(n_chans=3)
+        assert "number of channels: expected 2, the stream has 3" in said.get(timeout=RESOLVE_S)
+        del stranger
+        source = outlet()
+        assert source.wait_for_consumers(RESOLVE_S)
+        assert said.get(timeout=RESOLVE_S) == "stream 'phoenix' came back; its recording goes on"
+        send(source, [3, -30], [4, -40])
+        wait_for(recorder, 4)
+    (phoenix,) = walk(tmp_path / "x" / "recording.xdf").streams.values()
+    assert phoenix.values.tolist() == [[1, 10], [2, 20], [3, -30], [4, -40]]
+    assert phoenix.times.tolist() == [1.0, 2.0, 3.0, 4.0]
+    notes = read_recording(tmp_path / "x").meta.details["notes"]
+    assert [note.partition("'phoenix' ")[2].split(" ")[0] for note in notes] == ["on", "came", "came"]
+
+
+@pytest.mark.parametrize("channel_format", ["float32", "double64", "int8", "int16", "int32", "int64"])
+def test_every_format_is_recorded_to_its_limits(channel_format: str, tmp_path: Path, unique_id: str) -> None:
+    dtype = np.dtype(DTYPES[channel_format])
+    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    data = np.array([[limits.min, limits.max], [0, 1]], dtype)
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo("extreme", "", 2, 0, channel_format, unique_id))
+    with Recorder(tmp_path / "x", [f"source_id={unique_id}"], timeout=RESOLVE_S) as recorder:
+        outlet.push_chunk(data, [1.25, 1e9 + 1e-6])
+        wait_for(recorder, 2)
+    (extreme,) = walk(tmp_path / "x" / "recording.xdf").streams.values()
+    assert extreme.format == channel_format
+    assert extreme.values.tobytes() == data.tobytes()
+    assert extreme.times.tolist() == [1.25, 1e9 + 1e-6]
+    assert read_recording(tmp_path / "x").signal().data.tobytes() == data.tobytes()
+
+
+def test_text_of_several_channels_is_recorded_letter_for_letter(tmp_path: Path, unique_id: str) -> None:
+    rows = [["go", "links ←"], ["", "日本語 🧠"], ["x" * 70_000, "two\nlines"]]
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo("words", "Markers", 2, 0, "string", unique_id))
+    with Recorder(tmp_path / "x", [f"source_id={unique_id}"], timeout=RESOLVE_S) as recorder:
+        for number, row in enumerate(rows):
+            outlet.push_sample(row, 5.0 + number)
+        wait_for(recorder, 3)
+    (words,) = walk(tmp_path / "x" / "recording.xdf").streams.values()
+    assert words.values == rows
+    assert words.times.tolist() == [5.0, 6.0, 7.0]
+    (markers,) = read_recording(tmp_path / "x").markers
+    assert markers.labels == tuple(first for first, _ in rows)
+    assert markers.columns == {"ch2": [second for _, second in rows]}
+
+
+def test_the_file_says_when_its_clock_was_measured_and_where_to_go_on(copy: tuple[Replay, Path]) -> None:
+    file = walk(copy[1] / "recording.xdf")
+    assert file.boundaries >= 2
+    assert min(len(stream.offsets) for stream in file.streams.values()) >= 4
 
 
 def test_a_full_disk_ends_the_recording_with_an_error(

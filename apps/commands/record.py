@@ -30,7 +30,7 @@ def command(out: Path, queries: tuple[str, ...], duration: float | None, timeout
     """Record LSL streams to the new folder OUT; it is readable even when the recorder is killed. Ctrl-C stops."""
     from streamkit.record import Recorder
 
-    recorder = Recorder(out, queries, timeout=timeout)
+    recorder = Recorder(out, queries, timeout=timeout, on_change=lambda line: click.echo(f"warning: {line}", err=True))
     recorder.start()
     with until_stopped():
         for source in recorder.sources:
