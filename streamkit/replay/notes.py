@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamkit.recording import Recording
+from streamkit.recording import Markers, Recording, Signal
 from streamkit.timeline import Timeline
 from streamkit.types import Stamps
 
@@ -16,8 +16,8 @@ SEVERAL = 3
 
 def notes_of(recording: Recording) -> list[str]:
     """Streams that are empty, begin late or end early; long gaps; clocks that were set back."""
-    empty = [s.spec.name for s in (*recording.signals, *recording.markers) if not len(s.stamps)]
-    notes = [f"{name} is empty and is not published" for name in empty]
+    streams: tuple[Signal | Markers, ...] = (*recording.signals, *recording.markers)
+    notes = [f"{stream.spec.name} is empty and is not published" for stream in streams if not len(stream.stamps)]
     signals = [signal for signal in recording.signals if len(signal.stamps)]
     timelines = [Timeline(signal.spec.sfreq) for signal in signals]
     stamps = [line.correct(signal.stamps, signal.data).stamps for line, signal in zip(timelines, signals, strict=True)]

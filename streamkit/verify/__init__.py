@@ -1,0 +1,27 @@
+"""verify: the live answer against the offline answer, prediction by prediction.
+
+The offline answer comes from the file alone, in one pass, with windows cut by plain slicing. The live
+answer comes from whoever ran the session: `over_memory` here (a virtual clock, chunks of random
+sizes), or real LSL streams collected by the caller. Neither knows the other's figures.
+"""
+
+from streamkit.verify.answer import Answer
+from streamkit.verify.compare import Verdict, compare
+from streamkit.verify.memory import Feed, SideChunk, VirtualClock, feed, over_memory, predictions_over_memory
+from streamkit.verify.offline import contract_signal, offline_answer, offline_in_its_own_process, offline_samples
+
+__all__ = [
+    "Answer",
+    "Feed",
+    "SideChunk",
+    "Verdict",
+    "VirtualClock",
+    "compare",
+    "contract_signal",
+    "feed",
+    "offline_answer",
+    "offline_in_its_own_process",
+    "offline_samples",
+    "over_memory",
+    "predictions_over_memory",
+]

@@ -1,0 +1,64 @@
+"""What one way of running a bundle said about a recording."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamkit.types import Event, Prediction
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one way of running a bundle said about a recording.
+
+    Attributes
+    ----------
+    backend
+        The backend that computed it.
+    values
+        ``(n_predictions, *output shape)`` float32.
+    stamps
+        ``(n_predictions,)`` stamp of the last input sample, seconds on the recording's clock.
+    last
+        ``(n_predictions,)`` processed index of that sample.
+    events
+        The event each prediction answers, stamps on the recording's clock; None in hop mode.
+    """
+
+    backend: str
+    values: NDArray[np.float32]
+    stamps: NDArray[np.float64]
+    last: NDArray[np.int64]
+    events: tuple[Event | None, ...]
+
+    @classmethod
+    def of(cls, backend: str, predictions: list[Prediction], shape: tuple[int, ...]) -> Answer:
+        """Collect predictions whose stamps are on the recording's clock."""
+        values = np.array([p.values for p in predictions], np.float32).reshape(-1, *shape)
+        return cls(
+            backend,
+            values,
+            np.array([p.stamp for p in predictions], np.float64),
+            np.array([p.last for p in predictions], np.int64),
+            tuple(p.event for p in predictions),
+        )
+
+    @property
+    def hash(self) -> str:
+        """SHA-256, in hexadecimal, of every bit of the predictions in their order.
+
+        Hashed one after the other: the shape of `values`, as JSON; `values`, `stamps` and `last` in C order, little
+        endian, float32, float64 and int64; `events` as a JSON list of null or ``[label, stamp, stream]``, the stamp
+        as `float.hex` writes it. The backend's name is no part of it.
+        """
+        events = [None if event is None else [event.label, event.stamp.hex(), event.stream] for event in self.events]
+        digest = hashlib.sha256(json.dumps(self.values.shape).encode())
+        for column, kind in ((self.values, "<f4"), (self.stamps, "<f8"), (self.last, "<i8")):
+            digest.update(np.ascontiguousarray(column, kind).tobytes())
+        digest.update(json.dumps(events).encode())
+        return digest.hexdigest()

@@ -1,0 +1,71 @@
+"""The offline answer: from the file alone, in one pass, in a process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamkit.bundle import Contract, ModelBundle, contract_signals, load_bundle
+from streamkit.lsl.contract import channel_picks
+from streamkit.preprocess import Preprocessor, align_whole, windows_of
+from streamkit.recording import Recording, Signal, read_recording
+from streamkit.types import Chunk, Prediction, StreamSpec
+from streamkit.verify.answer import Answer
+
+
+def contract_signal(bundle: ModelBundle, recording: Recording) -> tuple[Signal, NDArray[np.intp] | None]:
+    """Find the recording's signal that meets the bundle's contract, and the columns to pick from it.
+
+    Raises
+    ------
+    ContractMismatch
+        When none does; with the differences of the closest, line by line.
+    RecordingError
+        When the recording has no signal at all.
+    """
+    signal, _ = contract_signals(bundle.contract, recording)
+    return signal, channel_picks(bundle.contract.stream, signal.spec)
+
+
+def offline_answer(bundle_path: Path, recording_path: Path, backend: str = "auto") -> Answer:
+    """Answer from the file alone: the whole signals as one chunk each, windows sliced from the result."""
+    bundle, recording = load_bundle(bundle_path), read_recording(recording_path)
+    contract = bundle.contract
+    processed = offline_samples(contract, recording)
+    windows = windows_of(processed, recording.events(), contract.processed.sfreq, contract.window)
+    runner = bundle.open_runner(backend)
+    predictions = [
+        Prediction(runner.infer(np.ascontiguousarray(w.data.T, np.float32)[None]), w.stamp, w.last, seq, w.event)
+        for seq, w in enumerate(windows)
+    ]
+    answer = Answer.of(runner.backend, predictions, contract.output.shape)
+    runner.close()
+    return answer
+
+
+def offline_samples(contract: Contract, recording: Recording) -> Chunk:
+    """Process and align every sample of a recording, in one pass."""
+    signal, sides = contract_signals(contract, recording)
+    processed = Preprocessor(contract.stream, contract.preprocess).process(_whole(signal, contract.stream))
+    if not contract.also:
+        return processed
+    whole = [
+        None if side is None else _whole(side, config.stream) for side, config in zip(sides, contract.also, strict=True)
+    ]
+    return align_whole(processed, contract.also, whole)
+
+
+def _whole(signal: Signal, expected: StreamSpec) -> Chunk:
+    picks, whole = channel_picks(expected, signal.spec), signal.whole()
+    return whole if picks is None else dataclasses.replace(whole, data=whole.data[:, picks])
+
+
+def offline_in_its_own_process(bundle_path: Path, recording_path: Path, backend: str = "auto") -> Answer:
+    """`offline_answer` computed by a fresh process that shares nothing with this one."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(offline_answer, bundle_path, recording_path, backend).result()
