@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Publish every stream of RECORDING on LSL: signals, markers and the shown images.
 
-    RECORDING is a native folder, an XDF file, or a file that MNE reads. Ctrl-C stops.
+    RECORDING is a native folder, an XDF or NWB file, a run of a BIDS dataset, or a file that MNE reads. Ctrl-C stops.
     """
     from streamkit.recording import read_recording
     from streamkit.replay import Replay
