@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamkit import clock
 from streamkit.errors import ConfigError
@@ -15,8 +17,12 @@ from streamkit.preprocess.repair import Repair
 from streamkit.preprocess.stage import Block, Stage
 from streamkit.types import Chunk, StreamSpec
 
-PIECE = 4096
-"""Samples that go through the stages at once, so that a whole recording needs no more memory than its result."""
+PIECE = 1 << 18
+"""Values that go through the stages at once: a whole recording needs no more memory than its result, and a piece of it
+stays in the cache from one stage to the next."""
+
+LEAST = 64
+"""Samples that go through at once however many channels there are."""
 
 
 class Preprocessor:
@@ -94,15 +100,18 @@ class Preprocessor:
 
     def _runs(self, chunk: Chunk) -> Iterator[Block]:
         block = self._fresh(chunk)
+        size = max(LEAST, PIECE // self.spec.n_chans)
         starts = np.flatnonzero(block.gap).tolist() if self.config.on_gap == "reset" else []
-        for start, stop in pairwise(sorted({*range(0, len(block), PIECE), *starts, len(block)})):
+        for start, stop in pairwise(sorted({*range(0, len(block), size), *starts, len(block)})):
             if starts and block.gap[start]:
                 self._restart()
-            yield block[start:stop]
+            part = block[start:stop]
+            yield Block(np.asarray(part.data, np.float64), part.stamps, part.valid, part.gap)
 
     def _fresh(self, chunk: Chunk) -> Block:
-        """The samples that did not come before, with their gaps."""
-        data, stamps, gap = np.asarray(chunk.data, np.float64), chunk.stamps, chunk.gap
+        """The samples that did not come before, with their gaps; not yet in float64."""
+        data: NDArray[Any] = chunk.data
+        stamps, gap = chunk.stamps, chunk.gap
         valid = np.ones(len(chunk), bool) if chunk.valid is None else chunk.valid
         if chunk.duplicate is not None and chunk.duplicate.any():
             fresh = ~chunk.duplicate

@@ -18,6 +18,9 @@ from streamkit.types import Chunk, Event, FloatArray, Mask, StreamSpec, Window
 PIECE = 1024
 """Samples taken in at once; a longer chunk is taken in pieces."""
 
+HISTORY_BYTES = 1 << 28
+"""Most that is kept of processed samples for late markers: 2 s of 1024 channels at 30 kHz, 30 s of 1024 at 2 kHz."""
+
 
 @dataclass(slots=True)
 class _Pending:
@@ -36,7 +39,7 @@ class Windower:
     config
         What to cut.
     history
-        Seconds of processed samples kept for late markers.
+        Seconds of processed samples kept for late markers; fewer where they would take more than `HISTORY_BYTES`.
     speed
         How many times faster than at the rate of `spec` a replay sends: says how many samples a gap holds.
 
@@ -60,7 +63,8 @@ class Windower:
         self.config = config
         self._sfreq = spec.sfreq
         self._place(spec.sfreq)
-        self.capacity = max(math.ceil(history * spec.sfreq), self._last - self._first) + PIECE
+        held = min(math.ceil(history * spec.sfreq), HISTORY_BYTES // (4 * spec.n_chans))
+        self.capacity = max(held, self._last - self._first) + PIECE
         self._ring = RingBuffer(self.capacity, spec.n_chans)
         self._arrivals = SampleTimes(self.capacity)
         self._filler = Filler(config, spec.sfreq * speed)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from streamkit.errors import ConfigError
 from streamkit.preprocess import PreprocessConfig, Preprocessor, WindowConfig, Windower, windows_of
+from streamkit.preprocess.windower import HISTORY_BYTES
 from streamkit.types import Chunk, Event, StreamSpec, Window
 from tests.preprocess.signals import PROPERTY, SPEC, a_signal, even_cuts, streams
 
@@ -411,3 +412,12 @@ def test_overlapping_windows_of_a_real_sized_stream_agree():
     windows = [w for part in in_parts(chunk, even_cuts(4000, 13)) for w in kept(windower.push(part))]
     assert_same_windows(windows, windows_of(chunk, [], 200.0, config))
     assert len(windows) == (4000 - 200) // 10 + 1
+
+
+def test_the_history_for_late_markers_is_bounded_in_bytes():
+    config = WindowConfig(mode="event", n_times=10)
+    few = StreamSpec(ch_names=("a",), sfreq=1000.0)
+    many = StreamSpec(ch_names=tuple(f"c{k}" for k in range(1024)), sfreq=30000.0)
+    assert Windower(few, config, history=30.0).capacity >= 30_000
+    assert Windower(many, config, history=30.0).capacity * 1024 * 4 < 1.1 * HISTORY_BYTES
+    assert Windower(few, config.model_copy(update={"n_times": 5000}), history=1.0).capacity >= 5000
