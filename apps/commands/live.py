@@ -63,7 +63,7 @@ WINDOWS = {
     "--timeout", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Seconds to look for the streams."
 )
 @click.option(
-    "--buffer", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds of raw samples kept."
+    "--buffer", type=click.FloatRange(min=0.1), help="Seconds of raw samples kept.  [default: 30, or 256 MiB of them]"
 )
 @click.option("--uid", help="Source ids are NAME-UID/….  [default: a random number]")
 @click.option("--wait-for-clients", is_flag=True, help="Begin once somebody reads the predictions.")
@@ -84,7 +84,7 @@ def command(
     ledger: Path | None,
     duration: float | None,
     timeout: float,
-    buffer: float,
+    buffer: float | None,
     uid: str | None,
     wait_for_clients: bool,
     as_json: bool,
