@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamkit.clock import TIE_S, default_max_gap, monotonic
-from streamkit.timeline.limit import StepLimit
+from streamkit.timeline.pace import Pace
 from streamkit.timeline.repeats import Repeats
 from streamkit.types import FloatArray, Mask, Stamps
 
@@ -45,7 +45,7 @@ class Timeline:
     - A stamp that steps back by more than `default_max_gap` is that of a clock that was set back: stamps go on one
       period after the newest sample, with a gap, and all later ones are moved by as much.
     - A smaller step back is jitter: a corrected stamp is never less than the one before.
-    - A step longer than the stream's own jitter allows (`streamkit.timeline.limit.StepLimit`) is a *gap*.
+    - A sample that comes later than the stream's own jitter allows (`streamkit.timeline.pace.Pace`) follows a *gap*.
     - A stamp that is not finite counts as one period after the sample before.
     - An irregular stream has neither gaps nor duplicates.
 
@@ -61,7 +61,8 @@ class Timeline:
     sfreq, speed
         As given.
     counts
-        ``"gaps"``, ``"missing"`` samples in them by the stamps, ``"duplicates"`` and ``"backward"`` steps of the clock.
+        ``"gaps"``; ``"missing"`` samples in them by the stamps, 0 where a clock was set back; ``"duplicates"``;
+        ``"backward"`` steps of the clock.
     reach
         How many samples back duplicates are looked for: data given to `correct` stays as it is for so long.
     """
@@ -73,26 +74,27 @@ class Timeline:
         self._regular = sfreq > 0
         self._usual = 1 / (sfreq * speed) if self._regular else 0.0
         self._widest = default_max_gap(sfreq) / speed
-        self._limit = StepLimit(sfreq, self._usual, self._widest)
+        self._pace = Pace(sfreq, self._usual, self._widest)
         self._repeats = Repeats(self.reach)
         self._never: Mask = np.zeros(64, bool)
         self._newest = -math.inf  # last corrected stamp
         self._last = 0.0  # last stamp as sent
+        self._offset = 0.0
         self._shift = 0.0  # what clocks set back have added to the stamps
-        self._offset = self._rise = 0.0
+        self._bridge = 0.0  # by how much they were set back
         self._interrupted = False
 
     @property
     def period(self) -> float:
         """Seconds from one sample to the next, as learned; 0 for an irregular stream."""
-        return self._limit.period
+        return self._pace.period
 
     def interrupt(self) -> None:
         """Say that the source went away: the next sample follows a gap, whatever its stamp."""
         self._interrupted = self._newest > -math.inf
-        self._shift = self._rise = 0.0
+        self._shift = 0.0
         self._repeats.forget()
-        self._limit.restart()
+        self._pace.restart()
 
     def correct(self, raw: Stamps, data: FloatArray | None = None, offset: float = 0.0) -> Corrected:
         """Examine the next samples.
@@ -106,33 +108,32 @@ class Timeline:
         offset
             Seconds to add to have the stamps on this machine's clock.
         """
+        if not self._regular or not len(raw):
+            return self._irregular(raw, offset)
         if offset != self._offset:
             self._follow(offset)
-        if not self._regular or not len(raw):
-            return self._irregular(raw)
         stamps = raw + (offset + self._shift)
         steps = np.empty(len(raw))
         np.subtract(stamps[1:], stamps[:-1], out=steps[1:])
-        steps[0] = stamps[0] - self._newest - self._rise
+        steps[0] = stamps[0] - self._newest
         # Nearly always: in order, no step too long. All the rest looks closer.
         if (
             steps.min() > 0
-            and steps.max() <= self._limit.value
-            and len(raw) <= self._limit.room
+            and steps.max() <= self._pace.limit
+            and len(raw) <= self._pace.room
             and raw[0] > self._repeats.newest
             and not self._interrupted
         ):
             self._advance(raw, data, float(stamps[-1]), float(raw[-1]))
-            self._rise = 0.0
             never = self._no(len(raw))
             return Corrected(stamps, never, never, True)
         return self._examine(self._finite(raw), data)
 
-    def _irregular(self, raw: Stamps) -> Corrected:
-        stamps = monotonic(self._finite(raw) + self._offset, self._newest)
+    def _irregular(self, raw: Stamps, offset: float) -> Corrected:
+        stamps = monotonic(self._finite(raw) + offset, self._newest)
         if len(stamps):
             self._newest = float(stamps[-1])
-            self._last = self._newest - self._offset
+            self._last = self._newest - offset
         never = self._no(len(stamps))
         return Corrected(stamps, never, never, True)
 
@@ -146,17 +147,14 @@ class Timeline:
 
     def _follow(self, offset: float) -> None:
         """Another offset moves the stamps; a rise takes back first what a clock set back has added."""
-        rise = max(offset - self._offset, 0.0) if self._newest > -math.inf else 0.0
-        taken_back = min(rise, self._shift)
-        self._shift -= taken_back
-        self._rise += rise - taken_back
+        self._shift -= min(max(offset - self._offset, 0.0), self._shift)
         self._offset = offset
 
     def _examine(self, raw: Stamps, data: FloatArray | None) -> Corrected:
         stamps, gap, duplicate = np.empty(len(raw)), np.zeros(len(raw), bool), np.zeros(len(raw), bool)
         at = 0
         while at < len(raw):
-            part = slice(at, at + self._limit.room)
+            part = slice(at, at + self._pace.room)
             repeated = np.zeros(len(raw[part]), bool) if data is None else self._repeats.find(raw[part], data[part])
             n_times = self._until_set_back(raw[part], repeated)
             part = slice(at, at + n_times)
@@ -175,7 +173,9 @@ class Timeline:
         back = np.flatnonzero((before - stamps > self._widest + TIE_S) & ~repeated)
         if not len(back) or back[0]:
             return int(back[0]) if len(back) else len(raw)
-        self._shift += float(self._newest + self._usual - stamps[0])
+        back_by = float(self._newest + self._usual - stamps[0])
+        self._shift += back_by
+        self._bridge += back_by
         self._repeats.forget()
         self._interrupted = True
         self.counts["backward"] += 1
@@ -189,19 +189,22 @@ class Timeline:
         stamps = monotonic(own, self._newest)
         fresh = np.flatnonzero(~repeated)
         if len(fresh):
-            before = self._newest + self._rise if self._newest > -math.inf else stamps[fresh[0]]
-            steps = np.diff(stamps[fresh], prepend=before)
-            found = steps > self._limit.value + TIE_S
-            found[0] |= self._interrupted
+            late = self._pace.lateness(raw[fresh] + self._bridge)
+            if self._interrupted:
+                late[0] = math.inf
+            found = late > self._pace.slack + TIE_S
             gap[fresh] = found
-            self._count(steps[found])
-            self._rise, self._interrupted = 0.0, False
+            self._count(late[found], float(stamps[fresh[0]]) - self._newest)
+            self._interrupted = False
         self.counts["duplicates"] += len(raw) - len(fresh)
         return stamps, gap
 
-    def _count(self, steps: Stamps) -> None:
-        self.counts["gaps"] += len(steps)
-        missing = np.rint(steps / self._limit.period) - 1
+    def _count(self, late: Stamps, step: float) -> None:
+        """Count gaps by how late the sample behind each is; the first one by its step when a source was away."""
+        self.counts["gaps"] += len(late)
+        if len(late) and late[0] == math.inf:
+            late[0] = step - self._pace.period
+        missing = np.rint(late / self._pace.period)
         self.counts["missing"] += int(missing[missing > 0].sum())
 
     def _advance(
@@ -212,7 +215,7 @@ class Timeline:
         if data is not None:
             self._repeats.remember(raw, data, newest_raw)
         self._last = float(raw[-1])
-        self._limit.learn((raw if fresh is None else raw[fresh]) + self._shift)
+        self._pace.learn((raw if fresh is None else raw[fresh]) + self._bridge)
 
     def _no(self, n_times: int) -> Mask:
         """``(n_times,)`` False, never written into."""
