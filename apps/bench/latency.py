@@ -12,12 +12,14 @@ import numpy as np
 
 from apps.bench import engine
 from apps.bench.agreement import agreement, check_agreement
-from apps.bench.consumers.table import Consumer
+from apps.bench.consumers.table import RING, Consumer
 from apps.bench.job import Job, description
 from apps.bench.machine import machine
 from apps.bench.network import write_bundle_of
 from apps.bench.run import Run, run_once
+from apps.bench.stages import check_stages
 
+OURS = "streamkit"
 QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
 METHOD = (
     "Source, consumer and sink are three processes on one machine, joined by LSL, every stamp on one clock. The source "
@@ -50,7 +52,8 @@ def measure(
     Returns
     -------
     dict
-        Ready for JSON: ``job``, ``machine``, ``method``, ``consumers``, ``ratios``.
+        Ready for JSON: ``job``, ``machine``, ``method``, ``openvino_hints``, ``consumers``, ``ratios``, ``ledger`` (see
+        `check_stages`; null without streamkit), ``rings`` (see `ring_spread`).
     """
     folder = Path(tempfile.mkdtemp(prefix="streamkit-bench-"))
     try:
@@ -63,6 +66,7 @@ def measure(
                 check_agreement(consumer.name, figures["agreement"])
                 runs[consumer.name].append({"round": number, **figures})
                 say(line(f"round {number + 1}/{rounds} {consumer.name}", figures))
+        ledger = check_stages(job, folder / "bundle", onnx, folder, loaded=loaded) if OURS in runs else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     results = {name: over_runs(figures) for name, figures in runs.items()}
@@ -73,6 +77,8 @@ def measure(
         "openvino_hints": engine.HINTS,
         "consumers": results,
         "ratios": ratios(results),
+        "ledger": ledger,
+        "rings": ring_spread(results),
     }
 
 
@@ -104,13 +110,21 @@ def over_runs(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**medians, "n": sum(run["n"] for run in runs), "agreement": worst, "runs": list(runs)}
 
 
-def ratios(results: dict[str, dict[str, Any]], ours: str = "streamkit") -> dict[str, dict[str, float]]:
+def ring_spread(results: dict[str, dict[str, Any]]) -> dict[str, float] | None:
+    """Largest over smallest latency among streamkit with rings of different lengths; null with fewer than two."""
+    rings = [result for name, result in results.items() if name.startswith(RING)]
+    if len(rings) < 2:
+        return None
+    return {key: max(r[key] for r in rings) / min(r[key] for r in rings) for key in ("p50", "p95", "p99")}
+
+
+def ratios(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Our figures over each other consumer's; empty when we did not run."""
-    if ours not in results:
+    if OURS not in results:
         return {}
-    others = {name: result for name, result in results.items() if name != ours}
+    others = {name: result for name, result in results.items() if name != OURS}
     return {
-        name: {key: results[ours][key] / result[key] for key in (*QUANTILES, "cpu") if result[key] > 0}
+        name: {key: results[OURS][key] / result[key] for key in (*QUANTILES, "cpu") if result[key] > 0}
         for name, result in others.items()
     }
 

@@ -32,6 +32,8 @@ class Run:
     ----------
     latency
         ``(n,)`` milliseconds from the stamp of a prediction's newest input sample to the sink's hands.
+    stamps
+        ``(n,)`` that stamp, seconds on the LSL clock.
     last
         ``(n,)`` index of that sample.
     values
@@ -45,6 +47,7 @@ class Run:
     """
 
     latency: NDArray[np.float64]
+    stamps: NDArray[np.float64]
     last: NDArray[np.int64]
     values: NDArray[np.float32]
     cpu: float
@@ -108,4 +111,4 @@ def _read(job: Job, file: Path, sent: dict[str, Any], cpu: float, said: dict[str
     with np.load(file) as arrays:
         received, stamps, values = (arrays[name] for name in ("received", "stamps", "values"))
     last = np.rint((stamps - sent["first"]) * job.sfreq).astype(np.int64)
-    return Run(1e3 * (received - stamps), last, values, cpu, 1e3 * sent["late"], said)
+    return Run(1e3 * (received - stamps), stamps, last, values, cpu, 1e3 * sent["late"], said)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
+import signal
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from apps.commands.demo import machine_only_lsl
-from streamkit.errors import MissingPackage
+from streamkit.errors import BadInput, MissingPackage
 
 EXAMPLE = "Example: streamkit bench latency --seconds 15 --runs 2 --json"
+MIN_RING_S, MAX_RING_S = 0.1, 3600.0
 OTHERS = {"load": "apps.bench.load"}
 """Benchmarks with a command of their own, imported when called."""
 
@@ -45,19 +49,23 @@ def command() -> None:
     metavar="A,B,…",
     help="Who runs, or `all`.  [default: streamkit,openvino_loop,mne_lsl,ezmsg where installed]",
 )
+@click.option("--rings", metavar="S,S,…", help="Also streamkit with raw rings of so many seconds, as in 1,10,100.")
 @click.option("--loaded", is_flag=True, help="Keep one core busy with another process.")
 @click.option(
     "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Predictions of a run not counted."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def latency(seconds: float, runs: int, consumers: str, loaded: bool, warmup: int, as_json: bool) -> None:
+def latency(
+    seconds: float, runs: int, consumers: str, rings: str | None, loaded: bool, warmup: int, as_json: bool
+) -> None:
     """Sample to prediction over LSL, by streamkit and by the same job in other toolkits."""
-    from apps.bench.consumers.table import find
+    from apps.bench.consumers.table import find, with_ring
     from apps.bench.job import Job
     from apps.bench.latency import line, measure
 
     machine_only_lsl()
     chosen = find(consumers)
+    chosen += [with_ring(length) for length in ring_lengths(rings)]
     absent = {consumer.name: why for consumer in chosen if (why := consumer.why_not())}
     if absent and (consumers or len(absent) == len(chosen)):
         raise MissingPackage("\n".join(absent.values()))
@@ -65,9 +73,31 @@ def latency(seconds: float, runs: int, consumers: str, loaded: bool, warmup: int
     for why in absent.values():
         click.echo(f"left out: {why}", err=True)
     job = Job(seconds=seconds, warmup=warmup)
-    report = measure(job, present, runs, loaded=loaded, say=lambda text: click.echo(text, err=True))
+    with interruptible():
+        report = measure(job, present, runs, loaded=loaded, say=lambda text: click.echo(text, err=True))
     report["not_installed"] = absent
     click.echo(json.dumps(report) if as_json else summary(report, line))
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Take a request to terminate for Ctrl-C, so that the processes of a benchmark end with it."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def ring_lengths(rings: str | None) -> list[float]:
+    """Seconds, from words separated by commas."""
+    try:
+        lengths = [float(word) for word in (rings or "").split(",") if word.strip()]
+    except ValueError:
+        raise BadInput(f"--rings {rings}: expected seconds separated by commas, as in 1,10,100") from None
+    if any(not MIN_RING_S <= length <= MAX_RING_S for length in lengths):
+        raise BadInput(f"--rings {rings}: a ring holds between {MIN_RING_S:g} and {MAX_RING_S:g} s")
+    return lengths
 
 
 def summary(report: dict[str, Any], line: Any) -> str:
@@ -75,4 +105,9 @@ def summary(report: dict[str, Any], line: Any) -> str:
     lines = [line(name, figures) for name, figures in report["consumers"].items()]
     for name, ratio in report["ratios"].items():
         lines.append(f"streamkit / {name}: p50 {ratio['p50']:.2f}, p99 {ratio['p99']:.2f}")
+    if report["ledger"]:
+        error, hop = report["ledger"]["largest_error_us"], report["ledger"]["lsl_hop_ms"]["p50"]
+        lines.append(f"stages add up to the total within {error:.1f} us; one LSL hop {hop:.2f} ms")
+    if report["rings"]:
+        lines.append(f"longest / shortest ring: p50 {report['rings']['p50']:.2f}, p99 {report['rings']['p99']:.2f}")
     return "\n".join(lines)

@@ -107,6 +107,16 @@ CONSUMERS = {
 USUAL = ("streamkit", "openvino_loop", "mne_lsl", "ezmsg")
 
 
+RING = "streamkit_ring_"
+
+
+def with_ring(seconds: float) -> Consumer:
+    """Streamkit keeping `seconds` of raw samples."""
+    live = streamkit_live("--buffer", f"{seconds:g}")
+    summary = f"`streamkit live` with a ring of {seconds:g} s"
+    return Consumer(f"{RING}{seconds:g}s", summary, ("openvino",), live, prediction_of)
+
+
 def find(names: str) -> list[Consumer]:
     """Look up comma-separated names; empty means `USUAL`, ``all`` the whole table.
 
