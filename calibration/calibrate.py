@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration import baselines
+from calibration.also import fit_sides, side_streams
 from calibration.datasets import DATASETS
 from calibration.evaluate import Answers, image_scores, score, score_cca
 from calibration.export import check_export, export_graph, run_torch
@@ -21,18 +22,12 @@ from calibration.provenance import provenance
 from calibration.recipe import Recipe
 from calibration.report import write_report
 from calibration.split import folds, hold_out
-from calibration.windows import (
-    Examples,
-    contract_stream,
-    examples_of,
-    image_shape,
-    training_signals,
-    window_config,
-)
+from calibration.streams import contract_stream, training_signals
+from calibration.windows import Examples, examples_of, image_shape, window_config
 from streamkit.bundle import Contract, ModelBundle, write_bundle
 from streamkit.errors import BundleError, ConfigError
 from streamkit.inference import RunnerConfig
-from streamkit.preprocess import PreprocessConfig, Preprocessor, fit_preprocess
+from streamkit.preprocess import PreprocessConfig, Preprocessor, SideStream, fit_preprocess
 from streamkit.recording import Recording, write_recording
 from streamkit.types import OutputSpec, StreamSpec
 
@@ -79,6 +74,7 @@ class Prepared:
     """Fitted preprocessing and the training examples it gives."""
 
     config: PreprocessConfig
+    also: tuple[SideStream, ...]
     examples: Examples
     sfreq: float
 
@@ -132,7 +128,7 @@ def calibrate(
     cross_validation = cross_validate(recipe, recordings, spec, output, progress)
     prepared = prepare(recipe, training, spec, progress)
     fitted = fit(recipe, prepared.examples, output, prepared.sfreq, progress)
-    held_examples = examples_of(unseen, spec, prepared.config, recipe) if unseen else None
+    held_examples = examples_of(unseen, spec, prepared.config, recipe, prepared.also) if unseen else None
     answers = fitted.answer(held_examples, output) if held_examples else None
     progress.begin("scoring", 1)
     scores = held_out_scores(recipe, prepared, held_examples, answers, output) if held_examples and answers else []
@@ -153,6 +149,7 @@ def calibrate(
             window=window_config(recipe),
             output=output,
             runner=RunnerConfig(graph="decoder"),
+            also=prepared.also,
         ),
         graphs={"decoder": graph},
         references={"decoder": (inputs, outputs)},
@@ -240,10 +237,11 @@ def prepare(recipe: Recipe, recordings: Sequence[Recording], spec: StreamSpec, p
     """Fit the preprocessing on these recordings and cut their windows."""
     progress.begin("preprocessing", 2)
     config = fit_preprocess(spec, recipe.preprocess, training_signals(recordings, recipe))
+    also = fit_sides(recordings, recipe, side_streams(recordings, recipe))
     progress.advance()
-    examples = examples_of(recordings, spec, config, recipe)
+    examples = examples_of(recordings, spec, config, recipe, also)
     progress.advance(f"{len(examples)} windows")
-    return Prepared(config, examples, Preprocessor(spec, config).out.sfreq)
+    return Prepared(config, also, examples, Preprocessor(spec, config).out.sfreq)
 
 
 def cross_validate(
@@ -259,7 +257,7 @@ def cross_validate(
         unseen = [r for r, held in zip(recordings, inside, strict=True) if held]
         prepared = prepare(recipe, training, spec, Progress())
         fitted = fit(recipe, prepared.examples, output, prepared.sfreq, Progress())
-        parts.append(fitted.answer(examples_of(unseen, spec, prepared.config, recipe), output))
+        parts.append(fitted.answer(examples_of(unseen, spec, prepared.config, recipe, prepared.also), output))
         progress.begin(f"fold without {', '.join(names)[:16]}", 1)
         progress.advance()
     offsets = np.cumsum([0, *(part.recording.max() + 1 for part in parts[:-1])])

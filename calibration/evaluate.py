@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,16 +14,17 @@ from calibration.baselines import cca_classes, cca_order
 from calibration.metrics import Draws, Score
 from calibration.recipe import Recipe, recipe_from
 from calibration.sections import EvaluateSection, TargetSection
-from calibration.windows import examples_of, narrow, targets_of
-from streamkit.bundle import ModelBundle
+from calibration.streams import narrow
+from calibration.windows import examples_of, targets_of
+from streamkit.bundle import ModelBundle, contract_signals
 from streamkit.errors import BundleError, ConfigError, RecordingError
-from streamkit.lsl.contract import signal_of
 from streamkit.pipeline import Pipeline
-from streamkit.recording import Recording
-from streamkit.types import OutputSpec, Prediction
+from streamkit.recording import Recording, Signal
+from streamkit.types import Chunk, OutputSpec, Prediction, StreamSpec
 
 Array = NDArray[np.floating]
 CHUNK_S = 1.0
+IRREGULAR_CHUNK = 256
 DEFAULT_METRIC = {"class": "balanced_accuracy", "signal": "pearson", "image": "identification"}
 
 
@@ -187,7 +189,8 @@ def evaluate(
     seed = bundle.provenance.seed or 0
     scores = score(answers, recipe.target, output, recipe.evaluate, seed)
     if recipe.evaluate.cca:
-        examples = examples_of(recordings, bundle.contract.stream, bundle.contract.preprocess, recipe)
+        contract = bundle.contract
+        examples = examples_of(recordings, contract.stream, contract.preprocess, recipe, contract.also)
         rate = bundle.contract.processed.sfreq
         scores.append(score_cca(examples.X, examples.y, examples.groups, rate, output, recipe.evaluate, seed))
     return Evaluation(tuple(scores), answers, output, recipe.target, counts, runner.backend)
@@ -235,11 +238,21 @@ def run_pipeline(
 ) -> tuple[list[Prediction], dict[str, int]]:
     """All predictions of one recording in order, and what became of its windows."""
     contract = bundle.contract
-    signal = narrow(signal_of(recording, contract.stream, recipe.stream.name), contract.stream.ch_names)
-    pipeline = Pipeline(contract.stream, contract.preprocess, contract.window, runner)  # type: ignore[arg-type]
+    signal, others = contract_signals(contract, recording, recipe.stream.name)
+    pipeline = Pipeline(
+        contract.stream,
+        contract.preprocess,
+        contract.window,
+        runner,  # type: ignore[arg-type]
+        also=contract.also,
+    )
+    sides = [_chunks(other, side.stream) for other, side in zip(others, contract.also, strict=True)]
     events, at = recording.events(), 0
     predictions: list[Prediction] = []
-    for chunk in signal.chunks(max(1, round(CHUNK_S * signal.spec.sfreq))):
+    for chunk in _chunks(signal, contract.stream):
+        for number, coming in enumerate(sides, 1):
+            while coming and coming[0].stamps[0] <= chunk.stamps[-1]:
+                pipeline.push(coming.popleft(), number)
         predictions += pipeline.push(chunk)
         while at < len(events) and events[at].stamp <= chunk.stamps[-1]:
             predictions += pipeline.push_event(events[at])
@@ -248,6 +261,14 @@ def run_pipeline(
         predictions += pipeline.push_event(event)
     predictions += pipeline.finish()
     return predictions, dict(pipeline.counts)
+
+
+def _chunks(signal: Signal | None, expected: StreamSpec) -> deque[Chunk]:
+    """The channels that are expected, in chunks of about a second."""
+    if signal is None:
+        return deque()
+    size = max(1, round(CHUNK_S * signal.spec.sfreq)) if signal.spec.sfreq else IRREGULAR_CHUNK
+    return deque(narrow(signal, expected.ch_names).chunks(size))
 
 
 def _answers(

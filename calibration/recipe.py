@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError, model_validator
 
 from calibration.sections import (
+    AlsoSection,
     DataSection,
     EvaluateSection,
     ModelSection,
@@ -34,6 +35,7 @@ class Recipe(Section):
     data: DataSection
     stream: StreamSection = StreamSection()
     preprocess: PreprocessConfig = PreprocessConfig()
+    also: tuple[AlsoSection, ...] = ()
     window: WindowConfig
     target: TargetSection
     split: SplitSection = SplitSection()

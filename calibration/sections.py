@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from streamkit.preprocess import PreprocessConfig, SideStream
+
 
 class Section(BaseModel):
     """A table of the recipe; unknown keys are errors."""
@@ -36,6 +38,27 @@ class StreamSection(Section):
 
     name: str = ""
     ch_names: tuple[str, ...] = ()
+
+
+class AlsoSection(Section):
+    """A further signal whose values stand beside those of ``stream``; an array of tables, ``[[also]]``.
+
+    Parameters
+    ----------
+    name, ch_names
+        As for ``stream``; the name is required.
+    preprocess
+        What is done to it at its own rate, as for ``stream``.
+    delay, hold, optional
+        See `streamkit.preprocess.SideStream`.
+    """
+
+    name: str = Field(min_length=1)
+    ch_names: tuple[str, ...] = ()
+    preprocess: PreprocessConfig = PreprocessConfig()
+    delay: float = Field(SideStream.model_fields["delay"].default, ge=0)
+    hold: float | None = Field(None, gt=0)
+    optional: bool = False
 
 
 class TargetSection(Section):

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.also import side_chunks
 from calibration.recipe import Recipe
 from calibration.sections import TargetSection
+from calibration.streams import input_signal, process_whole
 from calibration.targets import class_of, has_image, image_of, target_picks, values_at
-from streamkit.errors import ConfigError, RecordingError
-from streamkit.preprocess import PreprocessConfig, Preprocessor, WindowConfig, windows_of
-from streamkit.recording import Recording, Signal
-from streamkit.types import Chunk, StreamSpec, Window
-
-CHUNK = 8192
+from streamkit.errors import RecordingError
+from streamkit.preprocess import PreprocessConfig, SideStream, WindowConfig, align_whole, windows_of
+from streamkit.recording import Recording
+from streamkit.types import StreamSpec, Window
 
 
 @dataclass(frozen=True)
@@ -58,73 +58,6 @@ class Examples:
         return replace(self, **parts)
 
 
-def narrow(signal: Signal, ch_names: Sequence[str]) -> Signal:
-    """Return the signal with only the named channels, in that order; all when none is named."""
-    if not ch_names:
-        return signal
-    absent = [name for name in ch_names if name not in signal.spec.ch_names]
-    if absent:
-        raise ConfigError(
-            f"stream.ch_names: {absent[0]!r} is not in stream {signal.spec.name!r}, "
-            f"which has {', '.join(signal.spec.ch_names)}"
-        )
-    picks = [signal.spec.ch_names.index(name) for name in ch_names]
-    return Signal(signal.spec.model_copy(update={"ch_names": tuple(ch_names)}), signal.data[:, picks], signal.stamps)
-
-
-def input_signal(recording: Recording, name: str, ch_names: Sequence[str]) -> Signal:
-    """Return the signal a decoder reads: the one called `name` (the first when empty), `ch_names` of it."""
-    return narrow(recording.signal(name or None), ch_names)
-
-
-def contract_stream(recordings: Sequence[Recording], recipe: Recipe) -> StreamSpec:
-    """What every stream must be, taken from the first recording and checked against the others.
-
-    Raises
-    ------
-    RecordingError
-        When the recordings differ in channels, rate or unit.
-    """
-    specs = [input_signal(recording, recipe.stream.name, recipe.stream.ch_names).spec for recording in recordings]
-    first = specs[0]
-    for recording, spec in zip(recordings, specs, strict=True):
-        for key in ("ch_names", "sfreq", "unit"):
-            if getattr(spec, key) != getattr(first, key):
-                raise RecordingError(
-                    f"{recording.meta.name}: {key} is {getattr(spec, key)}, but {recordings[0].meta.name} has "
-                    f"{getattr(first, key)}. Calibrate on recordings of one kind, or name common channels in "
-                    "stream.ch_names"
-                )
-    return StreamSpec(type=first.type, ch_names=first.ch_names, sfreq=first.sfreq, unit=first.unit)
-
-
-def process_whole(signal: Signal, spec: StreamSpec, config: PreprocessConfig) -> tuple[Chunk, StreamSpec]:
-    """Push a whole signal through a fresh `Preprocessor`; one chunk and what it is."""
-    preprocessor = Preprocessor(spec, config)
-    parts = [preprocessor.process(chunk) for chunk in signal.chunks(CHUNK)]
-    return join(parts), preprocessor.out
-
-
-def join(parts: Sequence[Chunk]) -> Chunk:
-    """Put consecutive chunks together."""
-    if not parts:
-        raise RecordingError("a signal without samples cannot be used for calibration")
-    masks = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        if all(getattr(part, name) is not None for part in parts)
-        else None
-        for name in ("valid", "gap")
-    }
-    data, stamps = np.concatenate([p.data for p in parts]), np.concatenate([p.stamps for p in parts])
-    return Chunk(data, stamps, parts[0].first, **masks)
-
-
-def training_signals(recordings: Iterable[Recording], recipe: Recipe) -> Iterator[Iterator[Chunk]]:
-    """Chunks of every recording's input signal, for `fit_preprocess`."""
-    for recording in recordings:
-        yield input_signal(recording, recipe.stream.name, recipe.stream.ch_names).chunks(CHUNK)
-
-
 def image_shape(target: TargetSection) -> tuple[int, int, int]:
     """``(channels, height, width)`` of the images a recipe decodes."""
     return (1 if target.grey else 3, target.size, target.size)
@@ -138,9 +71,13 @@ def window_config(recipe: Recipe) -> WindowConfig:
 
 
 def examples_of(
-    recordings: Sequence[Recording], spec: StreamSpec, config: PreprocessConfig, recipe: Recipe
+    recordings: Sequence[Recording],
+    spec: StreamSpec,
+    config: PreprocessConfig,
+    recipe: Recipe,
+    also: Sequence[SideStream] = (),
 ) -> Examples:
-    """Cut windows from recordings and look up what each should have been answered.
+    """Cut windows from recordings, side streams aligned, and look up what each should have been answered.
 
     Windows that hold invalid samples, and events without a target, are left out and counted.
 
@@ -154,6 +91,8 @@ def examples_of(
     for number, recording in enumerate(recordings):
         signal = input_signal(recording, recipe.stream.name, recipe.stream.ch_names)
         processed, out = process_whole(signal, spec, config)
+        if also:
+            processed = align_whole(processed, also, side_chunks(recording, recipe))
         cut = windows_of(processed, recording.events(), out.sfreq, window_config(recipe))
         for window, target in zip(cut, targets_of(recording, cut, recipe.target), strict=True):
             reason = "" if window.valid else "invalid samples"

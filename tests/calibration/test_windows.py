@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from calibration.recipe import recipe_from
+from calibration.streams import contract_stream
 from calibration.targets import class_of, fit_image, values_at
-from calibration.windows import contract_stream, examples_of, window_config
+from calibration.windows import examples_of, window_config
 from streamkit.errors import ConfigError, RecordingError
 from streamkit.preprocess import PreprocessConfig
 from streamkit.recording import Signal
@@ -78,7 +79,7 @@ def test_recordings_of_two_kinds_are_refused():
     recipe, recordings, _ = made("class")
     other = recordings[1].signals[0]
     faster = replace(other, spec=other.spec.model_copy(update={"sfreq": 200.0}))
-    with pytest.raises(RecordingError, match=r"toy-1: sfreq is 200\.0, but toy-0 has 100\.0"):
+    with pytest.raises(RecordingError, match=r"toy-1: sfreq of stream 'toy' is 200\.0, but toy-0 has 100\.0"):
         contract_stream([recordings[0], replace(recordings[1], signals=(faster,))], recipe)
 
 
