@@ -5,6 +5,7 @@
     StreamkitError                exit status 1: a check failed, or the work could not go on
     ├── BadInput                  exit status 2: what was given cannot be used
     │   ├── RecordingError        a file or folder that is not a whole recording of a known kind
+    │   │   └── DiskError         exit status 1: the disk did not take what was to be written
     │   ├── ConfigError           a recipe, world, contract or option with a wrong key or value
     │   ├── BundleError           a bundle that is incomplete, changed or unsafe
     │   └── MissingPackage        an optional package is not installed; says which extra brings it
@@ -41,6 +42,12 @@ class BadInput(StreamkitError):
 
 class RecordingError(BadInput):
     """A file or folder that is not a whole recording of a known kind."""
+
+
+class DiskError(RecordingError):
+    """The disk did not take what was to be written; what it took before is kept."""
+
+    exit_status = 1
 
 
 class ConfigError(BadInput):

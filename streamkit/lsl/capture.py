@@ -12,7 +12,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from streamkit.errors import RecordingError
+from streamkit.errors import DiskError, RecordingError
 from streamkit.ledger import stages_ms
 from streamkit.lsl.broadcast import Broadcast
 from streamkit.lsl.mailbox import Mailbox
@@ -136,7 +136,7 @@ class Capture:
         lost = self._lost()
         write_sidecar(self._sidecar(lost), self.out)
         if lost:
-            raise RecordingError(f"{self.out} is not whole, because the disk did not keep up: {'; '.join(lost)}")
+            raise DiskError(f"{self.out} is not whole, because the disk did not keep up: {'; '.join(lost)}")
 
     def _write_boxes(self) -> Iterator[None]:
         for stream, box in self._markers:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamkit.errors import RecordingError
+from streamkit.errors import DiskError
 from streamkit.ledger import STAGES, STAMPS, stages_ms
 from streamkit.lsl.mailbox import Mailbox
 from streamkit.recording.append import AppendFile
@@ -55,7 +55,7 @@ class LedgerFile:
         yield from self.write()
         self._file.close()
         if self._box.lost:
-            raise RecordingError(f"{self.path} lacks {self._box.lost} rows, because the disk did not keep up")
+            raise DiskError(f"{self.path} lacks {self._box.lost} rows, because the disk did not keep up")
 
     def _append(self, rows: list[tuple[object, ...]]) -> None:
         text = io.StringIO()

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from streamkit.errors import RecordingError
+from streamkit.errors import DiskError, RecordingError
 
 
 class AppendFile:
@@ -43,8 +43,10 @@ class AppendFile:
 
         Raises
         ------
+        DiskError
+            When the disk does not take it.
         RecordingError
-            When the disk does not take it, or the file is closed.
+            When the file is closed.
         """
         if self._file.closed:
             raise RecordingError(f"{self.path} is closed and takes no more samples")
@@ -63,7 +65,7 @@ class AppendFile:
 
         Raises
         ------
-        RecordingError
+        DiskError
             When it could not be written after all; the file is closed.
         """
         try:
@@ -78,5 +80,5 @@ class AppendFile:
             self.sync()
             self._file.close()
 
-    def _failed(self, error: OSError) -> RecordingError:
-        return RecordingError(f"cannot write {self.path}: {error.strerror}. What was written before is kept.")
+    def _failed(self, error: OSError) -> DiskError:
+        return DiskError(f"cannot write {self.path}: {error.strerror}. What was written before is kept.")

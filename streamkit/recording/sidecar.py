@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from streamkit.errors import RecordingError
+from streamkit.errors import DiskError, RecordingError
 from streamkit.recording.model import RecordingMeta
 from streamkit.types import StreamSpec
 
@@ -82,8 +82,11 @@ def write_sidecar(sidecar: Sidecar, folder: Path) -> None:
         raise RecordingError(
             f"{sidecar.meta.name}: meta.details and marker columns must be plain JSON values ({error})"
         ) from error
-    partial.write_bytes(content)
-    os.replace(partial, folder / JSON)
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, folder / JSON)
+    except OSError as error:
+        raise DiskError(f"cannot write {folder / JSON}: {error.strerror}") from error
 
 
 def plain(value: Any) -> Any:
