@@ -81,12 +81,13 @@ def latency(
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Take a request to terminate for Ctrl-C, so that the processes of a benchmark end with it."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let Ctrl-C, or a request to terminate, end the body with all its processes."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def ring_lengths(rings: str | None) -> list[float]:
