@@ -33,6 +33,9 @@ from streamkit.units import MIXED, PER_VOLT, canonical_unit, common_unit
 RATE_TOLERANCE = 1e-3
 """Sidecars round the rate; a larger relative difference is another rate."""
 
+IMPLAUSIBLE = 1e6
+"""Microvolts that no amplifier of the brain reaches: one volt."""
+
 ELSEWHERE = re.compile(r"participants|scans|events|electrodes|coordsystem|Unable to map|HED|[Ll]ine frequency|cHPI")
 """Warnings of mne-bids about tables that are read here, or not needed."""
 
@@ -243,7 +246,8 @@ def meta_of(path: Path, root: Path, whole: Recording) -> RecordingMeta:
     dataset = read_json(root / DESCRIPTION)
     parts = entities(path.name)
     bads = [name for s in whole.signals for name in s.spec.description.get("bads", "").split(", ") if name]
-    notes = [*whole.meta.details.get("notes", []), *([f"channels.tsv marks as bad: {some(bads)}"] if bads else [])]
+    notes = [*whole.meta.details.get("notes", []), *loud(whole.signals)]
+    notes += [f"channels.tsv marks as bad: {some(bads)}"] if bads else []
     details = {**whole.meta.details, "entities": parts, "participant": participant(root, parts["sub"])}
     title = str(dataset.get("Name") or root.name)
     return RecordingMeta(
@@ -255,6 +259,18 @@ def meta_of(path: Path, root: Path, whole: Recording) -> RecordingMeta:
         licence=str(dataset.get("License") or ""),
         details={key: value for key, value in {**details, "notes": notes}.items() if value},
     )
+
+
+def loud(found: Sequence[Signal]) -> list[str]:
+    """A note for each kind of potentials that are too large to be true; they are kept as they are."""
+    out = []
+    for signal in found:
+        some_values = np.abs(signal.data[:: max(1, len(signal.data) // 10_000)])
+        finite = some_values[np.isfinite(some_values)]
+        if signal.spec.unit == "microvolts" and finite.size and (middle := float(np.median(finite))) > IMPLAUSIBLE:
+            half = f"{signal.spec.name}: half of the values are above {middle * 1e-6:.3g} V"
+            out.append(f"{half}, so the scale in the data file is probably wrong")
+    return out
 
 
 def participant(root: Path, subject: str) -> dict[str, str]:

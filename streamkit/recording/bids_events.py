@@ -89,19 +89,20 @@ def event_markers(
     RecordingError
         When onsets cannot be seconds, or a column of `label` is not there.
     """
-    stamps = on_samples(events, times, sfreq)
-    check_seconds(events.path, stamps, times, sfreq)
-    order = np.argsort(stamps, kind="stable")
+    begin = times[0] if len(times) else 0.0
+    onsets = on_samples(events, times - begin, sfreq)
+    check_seconds(events.path, onsets, times, sfreq)
+    order = np.argsort(onsets, kind="stable")
     rows = [events.rows[k] for k in order]
     columns = {name: texts for name, texts in events.columns.items() if name != "onset"}
     markers = Markers(
         spec=StreamSpec(name="events", type="Markers", ch_names=("label",), sfreq=0, channel_format="string"),
         labels=labels(events.path, events.columns, rows, label),
-        stamps=stamps[order],
+        stamps=onsets[order] + begin,
         columns={name: column(name, [texts[row] for row in rows]) for name, texts in columns.items()},
     )
     dropped = len(events.columns["onset"]) - len(rows)
-    return markers, remarks(events.path, dropped, markers.stamps, times, sfreq)
+    return markers, remarks(events.path, dropped, onsets, times, sfreq)
 
 
 def on_samples(events: EventTable, times: Stamps, sfreq: float) -> Stamps:

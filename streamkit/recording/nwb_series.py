@@ -151,7 +151,8 @@ def type_of(series: Any) -> str:
     """What kind of signal it is, as far as the file says."""
     if rank_of(series) in (0, 2):
         return "LFP" if type(series.parent).__name__ == "LFP" else "Ephys"
-    return "Fluorescence" if rank_of(series) == 3 else type(series).__name__.removesuffix("Series") or "TimeSeries"
+    kind = "Fluorescence" if rank_of(series) == 3 else type(series).__name__.removesuffix("Series")
+    return "Misc" if kind == "Time" else kind
 
 
 @dataclass(frozen=True)

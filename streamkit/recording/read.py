@@ -86,6 +86,8 @@ def unknown(path: Path) -> RecordingError:
     companion = COMPANIONS.get(path.suffix.lower())
     if companion is not None:
         return RecordingError(f"{path} is one part of a recording. Give the {companion} file beside it.")
+    if path.suffix in (".tsv", ".json") and root_of(path.parent) is not None:
+        return RecordingError(f"{path} is a table of a BIDS dataset. Give the data file of a run, or its folder.")
     known = ", ".join([*XDF_SUFFIXES, ".nwb", *READERS])
     return RecordingError(
         f"{path}: the type {path.suffix or 'without a suffix'} is unknown. Known are folders written by streamkit, "

@@ -24,7 +24,9 @@ from tests.recording.published import (
     beside,
     describe,
     edit,
+    fill,
     raw_eeg,
+    write_nwb,
     write_run,
 )
 
@@ -316,6 +318,28 @@ def test_what_is_wrong_is_one_error(damage: object, message: str, root: Path) ->
     damage(first(root))  # type: ignore[operator]
     with pytest.raises(RecordingError, match=message):
         read_recording(first(root))
+
+
+def test_a_run_stored_as_nwb_takes_its_events_from_the_dataset(tmp_path: Path) -> None:
+    describe(tmp_path)
+    run = write_nwb(tmp_path / "sub-01" / "ieeg" / "sub-01_task-see_ieeg.nwb", fill)
+    beside(run, "events.tsv").write_text("onset\tduration\ttrial_type\n0.5\t0\tface\n")
+    recording = read_recording(run)
+    assert [(e.label, e.stamp) for e in recording.events()] == [("face", 5.5)]
+    assert recording.signal().spec.ch_names == ("A2", "A0", "A3")
+    assert (recording.meta.subject, recording.meta.licence) == ("01", "CC0")
+
+
+def test_a_scale_that_cannot_be_is_noted_and_kept(root: Path) -> None:
+    edit(first(root), lambda text: text.replace("µV", "V"))
+    recording = read_recording(first(root))
+    assert "EEG: half of the values are above" in notes(recording)
+    assert np.median(np.abs(recording.signal().data)) > 1e6
+
+
+def test_a_table_of_the_dataset_is_no_run(published: Path) -> None:
+    with pytest.raises(RecordingError, match=r"events\.tsv is a table of a BIDS dataset\. Give the data file of a run"):
+        read_recording(beside(first(published), "events.tsv"))
 
 
 def test_a_folder_of_several_runs_names_them(published: Path) -> None:

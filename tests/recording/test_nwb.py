@@ -65,8 +65,8 @@ def test_signals_of_the_brain_come_first(recording: Recording) -> None:
         ("raw", "Ephys", "microvolts", 250.0),
         ("units", "Spikes", "counts", 100.0),
         ("lfp", "LFP", "microvolts", 100.0),
-        ("lick", "Time", "N", 0.0),
-        ("wheel", "Time", "", 100.0),
+        ("lick", "Misc", "N", 0.0),
+        ("wheel", "Misc", "", 100.0),
     ]
 
 
