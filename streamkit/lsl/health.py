@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -9,13 +11,22 @@ import pylsl
 
 from streamkit.lsl import wire
 from streamkit.lsl.outlet import TextOutlet
+from streamkit.lsl.watchdog import Watchdog
 
 State = Literal["searching", "connecting", "live", "stalled", "lost", "refused", "stopped", "failed"]
 
-STALL_S = 0.5
-"""A stream that sends nothing for longer than this (or than 2.5 samples, if that is more) is stalled."""
-
 PERIOD_S = 1.0
+
+FROZEN_S = 1.0
+"""A session that takes longer than this from one look at its inputs to the next has not been running."""
+
+FROZEN = (
+    "the session stood still for more than a second, because its process was suspended, the computer was busy or the "
+    "model is too slow; it went on with what had come in the meantime"
+)
+
+_CHANGES_KEPT = 1000
+_WATCHED = ("live", "connecting")
 
 
 class Health:
@@ -34,6 +45,12 @@ class Health:
         What else is to be known, by topic; see `tell`.
     warnings
         What is not as it should be although decoding goes on; one line each.
+    changes
+        The newest states entered, oldest first: state, stamp on the LSL clock, message.
+    frozen
+        How often the session stood still.
+    watchdog
+        Says when silence is a stall.
     """
 
     def __init__(
@@ -41,10 +58,12 @@ class Health:
     ) -> None:
         self._clock = clock
         self._on_warning = on_warning
-        self.stall_after = STALL_S
+        self.watchdog = Watchdog(clock=clock)
         self.state: State = "searching"
         self.message = ""
-        self.since = self._last_sample = clock()
+        self.since = self._turn = clock()
+        self.changes: deque[tuple[State, float, str]] = deque([(self.state, self.since, "")], _CHANGES_KEPT)
+        self.frozen = 0
         self.facts: dict[str, Any] = {}
         self.warnings: list[str] = []
 
@@ -63,17 +82,47 @@ class Health:
     def enter(self, state: State, message: str = "") -> None:
         """Go to `state`; entering the same state again only changes the message."""
         if state != self.state:
-            self.since = self._last_sample = self._clock()
+            self.since = self._turn = self._clock()
+            if {state, self.state} != {"live", "stalled"}:
+                self.watchdog.restart()
+        if (state, message) != (self.state, self.message):
+            self.changes.append((state, self._clock(), message))
         self.state, self.message = state, message
 
-    def saw_samples(self, n_times: int) -> None:
-        """Tell how many samples the last pull brought: nothing for too long is a stall, anything ends it."""
+    def saw_samples(self, n_times: int, trouble: tuple[State, str] | None = None) -> None:
+        """Tell what the last pull brought: nothing for too long is a stall, anything ends it.
+
+        Parameters
+        ----------
+        n_times
+            Samples of the stream that is decoded.
+        trouble
+            State and message of an input that is lost or refused; None when there is none.
+        """
+        self._look_at_turn()
         if n_times:
-            self._last_sample = self._clock()
-            if self.state == "stalled":
-                self.enter("live")
-        elif self.state == "live" and self._clock() - self._last_sample > self.stall_after:
-            self.enter("stalled", f"no sample for more than {self.stall_after:g} s")
+            self.watchdog.saw()
+        if trouble is not None:
+            self.enter(*trouble)
+        elif n_times:
+            self.enter("live")
+        elif self.state in ("lost", "refused"):
+            self.enter("connecting", "the source is back; waiting for its first sample")
+        elif self.state in _WATCHED and self.watchdog.left <= 0:
+            self.enter("stalled", f"no sample for more than {self.watchdog.limit:.3g} s, although still connected")
+
+    @property
+    def patience(self) -> float:
+        """Seconds that may be waited for a sample before a stall must be seen; infinite while there is none to see."""
+        return max(0.0, self.watchdog.left) if self.state in _WATCHED else math.inf
+
+    def _look_at_turn(self) -> None:
+        now = self._clock()
+        if now - self._turn > FROZEN_S:
+            self.frozen += 1
+            self.warn(FROZEN)
+            self.watchdog.restart()  # it was us who did not listen
+        self._turn = now
 
     def report(self, counts: Mapping[str, int]) -> dict[str, Any]:
         """Return what the health stream says."""
@@ -112,16 +161,17 @@ class HealthPublisher:
         self._health = health
         self._clock = clock
         self.outlet = TextOutlet(name, wire.TYPE_HEALTH, source_id, keys)
-        self._published: tuple[State, float, int] | None = None
+        self._published: tuple[object, ...] | None = None
         self.on_publish: Callable[[dict[str, Any], float], None] | None = None
         self._due = clock()
 
     def tick(self, counts: Mapping[str, int]) -> bool:
-        """Publish if the state changed, there is a new warning or a second has passed; whether it did."""
-        now, state = self._clock(), (self._health.state, self._health.since, len(self._health.warnings))
+        """Publish if state or message changed, there is a new warning or a second has passed; whether it did."""
+        health, now = self._health, self._clock()
+        state = (health.state, health.since, health.message, len(health.warnings))
         if now < self._due and state == self._published:
             return False
-        report = self._health.report(counts)
+        report = health.report(counts)
         self.outlet.push(report, now)
         if self.on_publish is not None:
             self.on_publish(report, now)

@@ -15,6 +15,7 @@ from streamkit.lsl.inlet import SignalInlet
 from streamkit.lsl.markers import MarkerInlet
 from streamkit.lsl.search import Search
 from streamkit.ring import RingBuffer
+from streamkit.timeline import Timeline
 from streamkit.types import Chunk, Event, StreamSpec
 
 InletState = Literal["live", "lost", "refused"]
@@ -48,7 +49,7 @@ class Supervised(Generic[T]):
     uid
         Of the stream it is connected to.
     again
-        Makes the inlet that goes on after a lost one; raises ContractMismatch when the stream is another.
+        Makes the inlet that goes on for the first; raises ContractMismatch when the stream is another.
 
     Attributes
     ----------
@@ -65,8 +66,8 @@ class Supervised(Generic[T]):
         self.state: InletState = "live"
         self.message = ""
         self.counts = {"lost": 0, "returned": 0, "refused": 0}
-        self._inlet, self._uid, self._again = inlet, uid, again
-        self._first = inlet.spec
+        self._first = self._inlet = inlet
+        self._uid, self._again = uid, again
         self._broken = False
         self._refusal: ContractMismatch | None = None
         self._search: Search[_Returned[T]] | None = None
@@ -74,7 +75,7 @@ class Supervised(Generic[T]):
     @property
     def spec(self) -> StreamSpec:
         """What the stream said about itself when it was first found."""
-        return self._first
+        return self._first.spec
 
     @property
     def header(self) -> str:
@@ -106,7 +107,7 @@ class Supervised(Generic[T]):
         """Begin to look for the source."""
         self.counts["lost"] += 1
         self.state, self._broken = "lost", True
-        spec = self._first
+        spec = self.spec
         wanted = f"source id {spec.source_id!r}" if spec.source_id else "the same name, type and host"
         self.message = f"{what} {spec.name!r} on {spec.hostname} went away; waiting for a stream with {wanted}"
         self._inlet.close()
@@ -114,10 +115,8 @@ class Supervised(Generic[T]):
         self._look(same_source(spec))
 
     def _look(self, condition: str) -> None:
-        before = self._inlet
-
         def connect(info: pylsl.StreamInfo) -> _Returned[T]:
-            inlet = self._again(info, before)
+            inlet = self._again(info, self._first)
             inlet.open(OPEN_S)
             return _Returned(inlet, info.uid())
 
@@ -182,12 +181,12 @@ class SupervisedSignal(Supervised[SignalInlet]):
     def __init__(
         self,
         info: pylsl.StreamInfo,
-        buffer: float = 30.0,
+        buffer: float | None = None,
         timeout: float = OPEN_S,
         clock: Callable[[], float] = pylsl.local_clock,
     ) -> None:
-        def again(info: pylsl.StreamInfo, before: SignalInlet) -> SignalInlet:
-            return SignalInlet(info, buffer, timeout, recover=False, after=before)
+        def again(info: pylsl.StreamInfo, first: SignalInlet) -> SignalInlet:
+            return SignalInlet(info, buffer, timeout, recover=False, after=first)
 
         super().__init__(SignalInlet(info, buffer, timeout, recover=False), info.uid(), again)
         self._clock = clock
@@ -197,6 +196,16 @@ class SupervisedSignal(Supervised[SignalInlet]):
     def ring(self) -> RingBuffer:
         """The raw samples as they came; the same ring for ever."""
         return self._inlet.ring
+
+    @property
+    def timeline(self) -> Timeline:
+        """What corrects the stamps; the same for ever."""
+        return self._inlet.timeline
+
+    @property
+    def clock_steps(self) -> int:
+        """How often the clock of the present source has stepped against this machine's."""
+        return self._inlet.clock_steps
 
     @property
     def backlog(self) -> int:
@@ -217,6 +226,7 @@ class SupervisedSignal(Supervised[SignalInlet]):
 
     def _take_over(self, returned: _Returned[SignalInlet]) -> None:
         super()._take_over(returned)
+        self.timeline.interrupt()
         self._heard = self._clock()
 
     def _listen(self, n_times: int) -> None:
@@ -228,8 +238,8 @@ class SupervisedSignal(Supervised[SignalInlet]):
                 self._recover()
         elif self._search is not None:
             self._returns(0.0)
-        elif self._first.sfreq and self._clock() - self._heard > max(SILENT_S, 10 / self._first.sfreq):
-            self._look(f"{same_source(self._first)} and uid!='{self._uid}'")
+        elif self.spec.sfreq and self._clock() - self._heard > max(SILENT_S, 10 / self.spec.sfreq):
+            self._look(f"{same_source(self.spec)} and uid!='{self._uid}'")
 
     def _nothing(self) -> Chunk:
         none = np.zeros(0)
@@ -251,9 +261,9 @@ class SupervisedMarkers(Supervised[MarkerInlet]):
     """
 
     def __init__(self, info: pylsl.StreamInfo, timeout: float = OPEN_S) -> None:
-        def again(info: pylsl.StreamInfo, before: MarkerInlet) -> MarkerInlet:
+        def again(info: pylsl.StreamInfo, first: MarkerInlet) -> MarkerInlet:
             inlet = MarkerInlet(info, timeout, recover=False)
-            check_return(before.spec, inlet.spec)
+            check_return(first.spec, inlet.spec)
             return inlet
 
         super().__init__(MarkerInlet(info, timeout, recover=False), info.uid(), again)

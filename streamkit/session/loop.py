@@ -94,9 +94,9 @@ class DecodeLoop:
 
     def _take(self, timeout: float) -> tuple[float | None, list[Window]]:
         """Pull once; returns the stamp of the newest sample, and the windows that are ready."""
-        chunk = self._rig.signal.pull(timeout)
+        chunk = self._rig.signal.pull(min(timeout, self._health.patience))
         windows = self._marked()
-        self._health.saw_samples(len(chunk))
+        self._health.saw_samples(len(chunk), self._rig.trouble)
         if not len(chunk):
             return None, windows
         self.counts["samples"] += len(chunk)

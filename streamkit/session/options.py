@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from streamkit.lsl.watchdog import WATCHDOG_S
+
 WhenBehind = Literal["all", "latest"]
 
 
@@ -41,8 +43,11 @@ class SessionOptions:
     warm
         Walk the way from a sample to a prediction once just before each that can be foreseen (`Warmth`): about a
         fifth less latency for one more inference per prediction.
+    watchdog
+        Seconds of silence after which the signal is stalled; more where its source usually takes longer
+        (`streamkit.lsl.watchdog`).
     buffer
-        Seconds of raw samples kept for other readers.
+        Seconds of raw samples kept for other readers; None for 30, or for 256 MiB of them where that is less.
     record
         Folder to record inputs and outputs to, with ``ledger.csv``; None records nothing.
     ledger_file
@@ -61,6 +66,7 @@ class SessionOptions:
     budget: float | None = None
     when_behind: WhenBehind = "all"
     warm: bool = True
-    buffer: float = 30.0
+    watchdog: float = WATCHDOG_S
+    buffer: float | None = None
     record: Path | None = None
     ledger_file: Path | None = None

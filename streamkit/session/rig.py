@@ -13,10 +13,10 @@ from streamkit.ledger import Ledger
 from streamkit.lsl import wire
 from streamkit.lsl.broadcast import Broadcast
 from streamkit.lsl.contract import channel_picks, check
-from streamkit.lsl.inlet import SignalInlet
-from streamkit.lsl.markers import MarkerInlet
+from streamkit.lsl.health import State
 from streamkit.lsl.selection import await_markers, await_signal
 from streamkit.lsl.stimuli import StimulusOutlet, open_stimuli
+from streamkit.lsl.supervised import SupervisedMarkers, SupervisedSignal
 from streamkit.pipeline import Pipeline
 from streamkit.preprocess import WindowConfig
 from streamkit.session.options import SessionOptions
@@ -28,17 +28,34 @@ from streamkit.types import StreamSpec
 class Rig:
     """Everything between the streams that come in and those that go out."""
 
-    signal: SignalInlet
-    markers: list[MarkerInlet]
+    signal: SupervisedSignal
+    markers: list[SupervisedMarkers]
     pipeline: Pipeline
     broadcast: Broadcast
     shown: StimulusOutlet | None
     warmth: Warmth | None = None
+    markers_needed: bool = True
 
     @property
     def inputs(self) -> tuple[StreamSpec, ...]:
         """The signal stream and the marker streams."""
         return (self.signal.spec, *(inlet.spec for inlet in self.markers))
+
+    @property
+    def trouble(self) -> tuple[State, str] | None:
+        """State and message of an input without which nothing is decoded; None while all are there."""
+        needed: list[SupervisedSignal | SupervisedMarkers] = [self.signal]
+        needed += self.markers if self.markers_needed else []
+        for inlet in needed:
+            if inlet.state != "live":
+                return inlet.state, inlet.message
+        return None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often inputs were lost, came back, and were refused."""
+        counts = [self.signal.counts, *(inlet.counts for inlet in self.markers)]
+        return {key: sum(each[key] for each in counts) for key in self.signal.counts}
 
     def open(self) -> None:
         """Subscribe; from here on nothing is missed."""
@@ -56,7 +73,7 @@ class Rig:
             inlet.close()
 
 
-def find_signal(bundle: ModelBundle, options: SessionOptions, tick: Callable[[], None]) -> SignalInlet:
+def find_signal(bundle: ModelBundle, options: SessionOptions, tick: Callable[[], None]) -> SupervisedSignal:
     """Wait for the signal stream, and refuse one that is not what the bundle was calibrated on.
 
     Raises
@@ -68,27 +85,27 @@ def find_signal(bundle: ModelBundle, options: SessionOptions, tick: Callable[[],
     """
     expected = bundle.contract.stream
     info = await_signal(options.stream, expected, options.resolve_timeout, tick)
-    inlet = SignalInlet(info, options.buffer)
+    inlet = SupervisedSignal(info, options.buffer)
     check(expected, inlet.spec)
     return inlet
 
 
 def find_markers(
     bundle: ModelBundle, options: SessionOptions, signal: StreamSpec, tick: Callable[[], None]
-) -> list[MarkerInlet]:
+) -> list[SupervisedMarkers]:
     """Wait for the marker streams that go with `signal`; a continuous decoder needs none."""
     required = bundle.contract.window.mode == "event"
     if not required and options.markers is None and options.stimuli is None:
         return []
     found = await_markers(options.markers, signal, options.resolve_timeout, tick, required=required)
-    return [MarkerInlet(info) for info in found]
+    return [SupervisedMarkers(info) for info in found]
 
 
 def build_rig(
     bundle: ModelBundle,
     options: SessionOptions,
-    signal: SignalInlet,
-    markers: list[MarkerInlet],
+    signal: SupervisedSignal,
+    markers: list[SupervisedMarkers],
     runner: Runner,
     ledger: Ledger,
 ) -> Rig:
@@ -106,7 +123,8 @@ def build_rig(
         keys,
     )
     warmth = warmth_of(bundle, pipeline, runner) if options.warm else None
-    return Rig(signal, markers, pipeline, broadcast, shown or None, warmth)
+    needed = contract.window.mode == "event"
+    return Rig(signal, markers, pipeline, broadcast, shown or None, warmth, needed)
 
 
 def warmth_of(bundle: ModelBundle, pipeline: Pipeline, runner: Runner) -> Warmth:

@@ -12,7 +12,8 @@ from streamkit.bundle import ModelBundle
 from streamkit.errors import ContractMismatch, StreamkitError, StreamLost
 from streamkit.ledger import Ledger
 from streamkit.lsl import wire
-from streamkit.lsl.health import STALL_S, Health, HealthPublisher
+from streamkit.lsl.health import Health, HealthPublisher
+from streamkit.lsl.watchdog import Watchdog
 from streamkit.session.books import Books
 from streamkit.session.loop import DecodeLoop
 from streamkit.session.options import SessionOptions
@@ -105,7 +106,8 @@ class Session:
         """Samples, markers and predictions so far, and what became of the windows."""
         if self._loop is None or self._rig is None:
             return {"samples": 0, "markers": 0, "predictions": 0}
-        return self._loop.counts | self._rig.pipeline.counts
+        own = {"frozen": self.health.frozen}
+        return self._loop.counts | self._rig.pipeline.counts | self._rig.counts | own
 
     @property
     def unwritten(self) -> tuple[str, ...]:
@@ -177,7 +179,7 @@ class Session:
                 wire.source_id(self.name, self.uid, wire.HEALTH),
             )
             self._work(self._publisher)
-            self.health.enter("stopped")
+            self._stopped()
         except _Stopped:
             self.health.enter("stopped", "before it was live")
         except ContractMismatch as error:
@@ -213,7 +215,7 @@ class Session:
                 self._books = self._loop.books = Books(self.options, rig, self.health, publisher, facts)
             self._await_clients(rig)
             rig.open()
-            self.health.stall_after = max(STALL_S, 2.5 / signal.spec.sfreq if signal.spec.sfreq else 0.0)
+            self.health.watchdog = Watchdog(self.options.watchdog, signal.spec.sfreq)
             # What was loaded until here lives as long as the session: keep the collector from walking it.
             gc.collect()
             gc.freeze()
@@ -236,6 +238,7 @@ class Session:
             loop.step(wait)
             publisher.tick(self.counts)
         if self._drain:
+            self.health.watchdog = Watchdog()  # a source that has sent all is not stalled
             loop.finish()
 
     def _enter(self, state: Any, message: str = "") -> None:
@@ -247,6 +250,14 @@ class Session:
             self._publisher.tick(self.counts)
         if self._stop.is_set():
             raise _Stopped
+
+    def _stopped(self) -> None:
+        """Told to stop: with an error when there was nothing to decode any more."""
+        signal = self._rig.signal if self._rig else None
+        if signal is None or signal.error is None:
+            self.health.enter("stopped")
+        else:
+            self._fail(signal.state, signal.error)
 
     def _fail(self, state: Any, error: StreamkitError) -> None:
         self.error = error
