@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from streamkit.clock import monotonic
 from streamkit.errors import ConfigError, require
 from streamkit.recording import Recording, Signal
 from streamkit.recording.images import as_float, load_pixels
@@ -40,7 +39,7 @@ def values_at(signal: Signal, stamps: NDArray[np.float64], picks: Sequence[int],
         padded = np.concatenate([np.repeat(data[:1], width - 1, axis=0), data])
         sums = np.cumsum(np.concatenate([np.zeros_like(data[:1]), padded]), axis=0)
         data = (sums[width:] - sums[:-width]) / width
-    at = np.searchsorted(monotonic(signal.stamps) - 1e-6, stamps, side="right") - 1
+    at = np.searchsorted(signal.whole().stamps - 1e-6, stamps, side="right") - 1
     return data[np.clip(at, 0, None)].astype(np.float32)
 
 

@@ -40,20 +40,20 @@ def clip(recording: Recording, start: float | None = None, stop: float | None = 
 
 
 def between(stamps: Stamps, begin: float, end: float) -> slice:
-    """The samples with corrected stamps in [begin, end)."""
-    first, last = monotonic(stamps).searchsorted([begin, end])
+    """The items with corrected `stamps` in [begin, end)."""
+    first, last = stamps.searchsorted([begin, end])
     return slice(int(first), int(last))
 
 
 def clip_signal(signal: Signal, begin: float, end: float) -> Signal:
     """The samples in [begin, end)."""
-    part = between(signal.stamps, begin, end)
+    part = between(signal.whole().stamps, begin, end)
     return replace(signal, data=signal.data[part], stamps=signal.stamps[part])
 
 
 def clip_markers(markers: Markers, begin: float, end: float) -> Markers:
     """The markers in [begin, end)."""
-    part = between(markers.stamps, begin, end)
+    part = between(monotonic(markers.stamps), begin, end)
     return replace(
         markers,
         labels=markers.labels[part],

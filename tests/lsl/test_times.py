@@ -13,7 +13,6 @@ from streamkit.ring import RingBuffer
 from streamkit.timeline import Timeline
 from streamkit.types import StreamSpec
 
-
 AMPLIFIER = StreamSpec(name="amp", ch_names=("a",), sfreq=100.0, hostname="lab-pc")
 
 
