@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,20 @@ import scipy.signal
 from click.testing import CliRunner, Result
 
 from apps.commands.verify import command
+from streamkit.bundle import load_bundle
 from streamkit.errors import ContractMismatch, RecordingError
 from streamkit.preprocess import filters
-from streamkit.recording import Recording, Signal, write_recording
+from streamkit.recording import Recording, Signal, read_recording, write_recording
 from streamkit.types import Chunk, Event
-from streamkit.verify import Feed, compare, offline_answer, over_memory
+from streamkit.verify import (
+    Answer,
+    Feed,
+    VirtualClock,
+    compare,
+    offline_answer,
+    over_memory,
+    predictions_over_memory,
+)
 from tests.small import SFREQ, linear_bundle, noise_recording
 
 
@@ -82,6 +94,7 @@ def test_a_causal_pipeline_passes_over_memory(bundle: Path, recording: Path) -> 
     assert report["missed"] == report["duplicated"] == report["unexpected"] == 0
     assert report["max_abs"] <= 1e-5
     assert report["bit_equal_on_repeat"]
+    assert report["hash"] == over_memory(bundle, recording, "onnxruntime").hash
 
 
 @pytest.mark.lsl
@@ -107,6 +120,103 @@ def test_a_doubled_event_fails(bundle: Path, recording: Path) -> None:
     assert result.return_value == 1
     assert report["duplicated"] == 1
     assert report["missed"] == 0
+
+
+def test_the_predictions_are_the_same_bits_in_another_process_and_with_other_chunks(
+    bundle: Path, recording: Path
+) -> None:
+    here = over_memory(bundle, recording, "onnxruntime")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        there = pool.submit(over_memory, bundle, recording, "onnxruntime", seed=7).result()
+    assert here.hash == there.hash
+    assert len(here.hash) == 64
+
+
+@pytest.mark.parametrize("mode", ["event"], indirect=True)
+def test_the_command_gives_the_hash(bundle: Path, recording: Path) -> None:
+    said = CliRunner().invoke(command, [str(bundle), str(recording), "--over", "memory", "--backend", "onnxruntime"])
+    assert said.exit_code == 0
+    expected = over_memory(bundle, recording, "onnxruntime").hash
+    assert f"predictions {expected}, the same with other chunks" in said.stdout
+
+
+@pytest.mark.parametrize("mode", ["event"], indirect=True)
+def test_a_repeat_that_differs_fails(bundle: Path, recording: Path) -> None:
+    turns = iter([lambda items: items, shift_by_one_sample])
+    result, report = run(bundle, recording, "--over", "memory", tamper=lambda items: next(turns)(items))
+    assert report["passed"]
+    assert not report["bit_equal_on_repeat"]
+    assert result.return_value == 1
+
+
+def test_ledger_stamps_repeat_under_the_virtual_clock(bundle: Path, recording: Path) -> None:
+    loaded, whole = load_bundle(bundle), read_recording(recording)
+    runner = loaded.open_runner("onnxruntime")
+    first, again = (predictions_over_memory(loaded.contract, whole, runner, seed=3) for _ in range(2))
+    runner.close()
+    assert [p.timing for p in first] == [p.timing for p in again]
+    for timing in (p.timing for p in first):
+        assert timing["sample"] <= timing["arrival"] <= timing["processed"] <= timing["infer_end"]
+        assert timing["infer_end"] - timing["sample"] < 0.5
+
+
+def test_the_virtual_clock_stands_still_and_never_goes_back() -> None:
+    clock = VirtualClock()
+    assert np.isnan(clock())
+    clock.advance(5.0)
+    clock.advance(4.0)
+    assert clock() == clock() == 5.0
+    chunk = clock.arrived(Chunk(np.zeros((2, 1)), np.array([5.5, 6.0])))
+    assert chunk.arrival == clock() == 6.0
+
+
+ANSWER = Answer(
+    backend="b",
+    values=np.arange(6, dtype=np.float32).reshape(3, 2),
+    stamps=np.array([0.5, 1.0, 1.5]),
+    last=np.array([4, 9, 14]),
+    events=(Event("a", 0.25, "m"), Event("b", 0.75, "m"), None),
+)
+
+
+def flipped(column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same numbers but for the least bit of the last."""
+    bits = column.copy().view(np.uint8).reshape(-1, column.itemsize)
+    bits[-1, 0] ^= 1
+    return bits.reshape(-1).view(column.dtype).reshape(column.shape)
+
+
+@pytest.mark.parametrize("name", ["values", "stamps", "last"])
+def test_one_flipped_bit_changes_the_hash(name: str) -> None:
+    other = replace(ANSWER, **{name: flipped(getattr(ANSWER, name))})
+    assert other.hash != ANSWER.hash
+    assert replace(other, **{name: getattr(ANSWER, name).copy()}).hash == ANSWER.hash
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        ANSWER.events[::-1],
+        (Event("a", np.nextafter(0.25, 1), "m"), *ANSWER.events[1:]),
+        (Event("A", 0.25, "m"), *ANSWER.events[1:]),
+        (Event("a", 0.25, "n"), *ANSWER.events[1:]),
+        (None, *ANSWER.events[1:]),
+    ],
+    ids=["order", "stamp", "label", "stream", "none"],
+)
+def test_other_events_change_the_hash(events: tuple[Event | None, ...]) -> None:
+    assert replace(ANSWER, events=events).hash != ANSWER.hash
+
+
+def test_shape_is_part_of_the_hash_and_the_backend_is_not() -> None:
+    assert replace(ANSWER, values=ANSWER.values.reshape(3, 1, 2)).hash != ANSWER.hash
+    assert replace(ANSWER, backend="other").hash == ANSWER.hash
+
+
+def test_the_hash_is_what_its_description_says() -> None:
+    parts = [b"[3, 2]", ANSWER.values.tobytes(), ANSWER.stamps.tobytes(), ANSWER.last.tobytes()]
+    parts.append(b'[["a", "0x1.0000000000000p-2", "m"], ["b", "0x1.8000000000000p-1", "m"], null]')
+    assert ANSWER.hash == hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def zero_phase(self: filters.Filter, data: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
