@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -21,7 +23,7 @@ import numpy as np
 import pylsl
 
 from streamkit.bundle import load_bundle
-from streamkit.errors import StreamkitError
+from streamkit.errors import StreamkitError, StreamLost
 from streamkit.lsl.discovery import find, find_one
 from streamkit.lsl.wire import DECISIONS, PREDICTION, source_id
 from streamkit.recording import read_recording
@@ -78,22 +80,34 @@ class Rehearsal:
 
 @dataclass(frozen=True)
 class Cues:
-    """What the processes of a rehearsal tell each other: the session listens; begin to play; the play is over."""
+    """What the processes of a rehearsal tell each other.
+
+    The session listens; begin to play; the play is over; the session has ended, so the streams may go.
+    """
 
     listening: Event
     begin: Event
     over: Event
+    ended: Event
 
 
 def _play(recording: Path, cast: Cast, speed: float, cues: Cues, pipe: Connection) -> None:
     """Child process: replay on cue."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
     try:
-        replay = Replay(read_recording(recording), base=cast.replay, speed=speed, linger=3.0, go=cues.begin)
+        replay = Replay(read_recording(recording), base=cast.replay, speed=speed, linger=START_S, go=cues.begin)
+        threading.Thread(target=_stay, args=(replay, cues, pipe), daemon=True).start()
         replay.run()
-        pipe.send({"shift": replay.shift})
     except Exception as error:  # the parent re-raises it
         pipe.send({"error": f"{error}", "kind": type(error).__name__})
+
+
+def _stay(replay: Replay, cues: Cues, pipe: Connection) -> None:
+    """Say when all is sent, and stay in reach until the session has ended: it would call its stream lost."""
+    replay.sent.wait()
+    pipe.send({"shift": replay.shift})
+    cues.ended.wait()
+    replay.stop()
 
 
 def _decode(
@@ -119,7 +133,8 @@ def _decode(
         while not cues.over.is_set() and not session.join(0.2):
             pass
         session.stop(drain=True)
-        session.join()
+        with suppress(StreamLost):  # the play is over, its streams may be gone
+            session.join()
         pipe.send({"ledger": session.ledger.summary(), "counts": dict(session.counts)})
     except Exception as error:  # the parent re-raises it
         pipe.send({"error": f"{error}", "kind": type(error).__name__})
@@ -198,7 +213,7 @@ def rehearse(
     bundle, recording = load_bundle(bundle_path), read_recording(played or recording_path)
     stream, _ = contract_signal(bundle, recording)
     context = get_context("spawn")
-    cues = Cues(context.Event(), context.Event(), context.Event())
+    cues = Cues(context.Event(), context.Event(), context.Event(), context.Event())
     stage, stage_end = context.Pipe(duplex=False)
     booth, booth_end = context.Pipe(duplex=False)
     player = context.Process(target=_play, args=(played or recording_path, cast, speed, cues, stage_end), daemon=True)
@@ -216,6 +231,7 @@ def rehearse(
         shift = _result(stage, "replay")["shift"]
         cues.over.set()
         report = _finish(client, booth)
+        cues.ended.set()
     except BaseException:
         for process in (player, decoder):
             process.terminate()

@@ -66,8 +66,8 @@ class Replay:
         Seconds on the LSL clock from one pass of a loop to the next.
     notes
         What a user should know about what is published, in sentences.
-    opened
-        Set once the streams are in reach.
+    opened, sent
+        Set once the streams are in reach, and once the last sample was sent.
 
     Raises
     ------
@@ -97,7 +97,7 @@ class Replay:
         self.linger = linger
         self.go = go
         self.shift = math.nan
-        self.opened = threading.Event()
+        self.opened, self.sent = threading.Event(), threading.Event()
         self._stop, self._interrupt = threading.Event(), threading.Event()
         self._lock, self._target = threading.Lock(), math.nan
         self._chunk = positive("chunk", chunk)
@@ -136,6 +136,7 @@ class Replay:
                 return
             with exact_sleep(), undisturbed():
                 self._play(outlets)
+            self.sent.set()
             self._stop.wait(self.linger)
         finally:
             for outlet in outlets:
