@@ -19,6 +19,9 @@ SLOW_WINDOW_S = 0.1
 BLOCK_S = {"spikes": 0.1, "slow": 2.0}
 """Seconds after which the simulated signal repeats; a whole number of predictions."""
 
+SETTLED_S = {"spikes": 2.0, "slow": 20.0}
+"""Seconds after which the filter has forgotten how it began, so that predictions repeat with the signal."""
+
 SPIKE_RATE = 20.0
 SPIKE = -60.0 * np.hanning(30) * np.cos(np.linspace(0, 2.5 * np.pi, 30))
 
@@ -87,6 +90,11 @@ class LoadJob(BaseModel):
     def n_predictions(self) -> int:
         """Predictions of each stream that they make."""
         return max(0, (self.n_samples - self.n_window) // self.n_hop + 1)
+
+    @property
+    def n_unsettled(self) -> int:
+        """Predictions before they repeat with the signal."""
+        return min(self.n_predictions, round(SETTLED_S[self.kind] * self.sfreq / self.n_hop))
 
     @property
     def megabytes_per_second(self) -> float:
