@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 STAMPS = ("sample", "arrival", "processed", "window", "infer_start", "infer_end", "publish")
-"""Keys of `Prediction.timing` in order, seconds on the LSL clock: the newest input sample was taken by its source, was in
-this process, was preprocessed; the window was cut; inference began, ended; the prediction left."""
+"""Keys of `Prediction.timing` in order, seconds on the LSL clock: the newest input sample was taken by its source, was
+in this process, was preprocessed; the window was cut; inference began, ended; the prediction left."""
 
 STAGES = ("arrival", "preprocess", "window", "wait", "inference", "publish", "total")
 """Stages in milliseconds: each ends at the stamp one further on; `total` is publish minus sample, and their sum."""

@@ -92,7 +92,8 @@ def test_importing_streamkit_is_quick_and_light() -> None:
     code = (
         "import time; t = time.perf_counter(); import streamkit, sys;"
         "from streamkit import Session, Pipeline, ModelBundle, Preprocessor, Recording, RingBuffer;"
-        "heavy = {'torch', 'mne', 'openvino', 'onnxruntime', 'sklearn', 'PyQt6', 'matplotlib', 'numba'} & set(sys.modules);"
+        "heavy = {'torch', 'mne', 'openvino', "
+        "'onnxruntime', 'sklearn', 'PyQt6', 'matplotlib', 'numba'} & set(sys.modules);"
         "print(time.perf_counter() - t, sorted(heavy))"
     )
     runs = [
