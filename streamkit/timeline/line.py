@@ -14,6 +14,7 @@ from streamkit.types import FloatArray, Mask, Stamps
 
 _REACH_S = 0.25
 _LEAST_REACH = 64
+_FEW = 64
 
 
 class Corrected(NamedTuple):
@@ -22,7 +23,7 @@ class Corrected(NamedTuple):
     Attributes
     ----------
     stamps
-        ``(n_times,)`` corrected stamps, seconds, never decreasing.
+        ``(n_times,)`` corrected stamps, seconds, never decreasing; those that came in where nothing is to correct.
     gap
         ``(n_times,)`` True where samples are missing just before this one.
     duplicate
@@ -112,17 +113,14 @@ class Timeline:
             return self._irregular(raw, offset)
         if offset != self._offset:
             self._follow(offset)
-        stamps = raw + (offset + self._shift)
-        steps = np.empty(len(raw))
-        np.subtract(stamps[1:], stamps[:-1], out=steps[1:])
-        steps[0] = stamps[0] - self._newest
+        shift = offset + self._shift
+        stamps = raw + shift if shift else raw
         # Nearly always: in order, no step too long. All the rest looks closer.
         if (
-            steps.min() > 0
-            and steps.max() <= self._pace.limit
+            raw[0] > self._repeats.newest
             and len(raw) <= self._pace.room
-            and raw[0] > self._repeats.newest
             and not self._interrupted
+            and in_step(stamps, self._newest, self._pace.limit)
         ):
             self._advance(raw, data, float(stamps[-1]), float(raw[-1]))
             never = self._no(len(raw))
@@ -215,10 +213,28 @@ class Timeline:
         if data is not None:
             self._repeats.remember(raw, data, newest_raw)
         self._last = float(raw[-1])
-        self._pace.learn((raw if fresh is None else raw[fresh]) + self._bridge)
+        raw = raw if fresh is None else raw[fresh]
+        self._pace.learn(raw + self._bridge if self._bridge else raw)
 
     def _no(self, n_times: int) -> Mask:
         """``(n_times,)`` False, never written into."""
         if n_times > len(self._never):
             self._never = np.zeros(2 * n_times, bool)
         return self._never[:n_times]
+
+
+def in_step(stamps: Stamps, previous: float, limit: float) -> bool:
+    """Whether each of at least one stamp is later than the one before, by `limit` seconds at most.
+
+    A few are looked at one by one: NumPy's code is out of the processor's caches whenever a chunk comes. With 10
+    samples every 3 ms `Timeline.correct` took 67 microseconds with it and takes 25 without (5.4 and 2.5 in a tight
+    loop).
+    """
+    if len(stamps) > _FEW:
+        steps = stamps[1:] - stamps[:-1]
+        return 0 < stamps[0] - previous <= limit and bool(steps.min() > 0 and steps.max() <= limit)
+    for stamp in stamps.tolist():
+        if not 0 < stamp - previous <= limit:
+            return False
+        previous = stamp
+    return True
