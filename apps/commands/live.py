@@ -63,6 +63,14 @@ WINDOWS = {
     "--timeout", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Seconds to look for the streams."
 )
 @click.option(
+    "--watchdog",
+    type=click.FloatRange(min=10),
+    default=200.0,
+    show_default=True,
+    metavar="MS",
+    help="Milliseconds of silence that are a stall; more where the source usually takes longer.",
+)
+@click.option(
     "--buffer", type=click.FloatRange(min=0.1), help="Seconds of raw samples kept.  [default: 30, or 256 MiB of them]"
 )
 @click.option("--uid", help="Source ids are NAME-UID/….  [default: a random number]")
@@ -84,6 +92,7 @@ def command(
     ledger: Path | None,
     duration: float | None,
     timeout: float,
+    watchdog: float,
     buffer: float | None,
     uid: str | None,
     wait_for_clients: bool,
@@ -120,10 +129,12 @@ def command(
         wait_for_clients=wait_for_clients,
         uid=uid,
         resolve_timeout=timeout,
+        watchdog=watchdog / 1e3,
         buffer=buffer,
         record=out,
         ledger_file=ledger,
         on_warning=warn,
+        on_state=Spoken(),
     )
     window = None
     with until_stopped():
@@ -132,13 +143,17 @@ def command(
             if view:
                 window = beside("view", "--name", name)
             decode(session, duration)
+        except StreamkitError:
+            if session.error is None:
+                raise
         finally:
             session.stop(drain=True)
             if window is not None:
                 finish(window)
+    if session.counts["samples"]:
+        report = summary(session, out if out is not None and out.exists() else None)
+        click.echo(json.dumps(report) if as_json else sentences(report))
     session.join()
-    report = summary(session, out if out is not None and out.exists() else None)
-    click.echo(json.dumps(report) if as_json else sentences(report))
     if session.unwritten:
         raise StreamkitError(f"what was written to disk is not whole: {'; '.join(session.unwritten)}")
 
@@ -153,6 +168,22 @@ def check_window() -> None:
 def warn(line: str) -> None:
     """Say at once what is not as it should be although decoding goes on."""
     click.echo(f"warning: {line}", err=True)
+
+
+class Spoken:
+    """Says at once when the source goes away, stalls or comes back; `decode` tells what was before."""
+
+    def __init__(self) -> None:
+        self._been_live = False
+
+    def __call__(self, state: str, message: str) -> None:
+        """Take in a change of state."""
+        if state == "live":
+            if self._been_live:
+                click.echo("live again", err=True)
+            self._been_live = True
+        elif self._been_live and message:
+            click.echo(f"{state}: {message}", err=True)
 
 
 def decode(session: Session, duration: float | None) -> None:

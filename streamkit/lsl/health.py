@@ -38,6 +38,8 @@ class Health:
         Seconds on the LSL clock.
     on_warning
         Called with every new warning, on the thread that gives it.
+    on_state
+        Called with every new state and its message, or the new message of the same state.
 
     Attributes
     ----------
@@ -54,10 +56,13 @@ class Health:
     """
 
     def __init__(
-        self, clock: Callable[[], float] = pylsl.local_clock, on_warning: Callable[[str], None] | None = None
+        self,
+        clock: Callable[[], float] = pylsl.local_clock,
+        on_warning: Callable[[str], None] | None = None,
+        on_state: Callable[[str, str], None] | None = None,
     ) -> None:
         self._clock = clock
-        self._on_warning = on_warning
+        self._on_warning, self._on_state = on_warning, on_state
         self.watchdog = Watchdog(clock=clock)
         self.state: State = "searching"
         self.message = ""
@@ -76,8 +81,7 @@ class Health:
         if line in self.warnings:
             return
         self.warnings.append(line)
-        if self._on_warning is not None:
-            self._on_warning(line)
+        self._call(self._on_warning, line)
 
     def enter(self, state: State, message: str = "") -> None:
         """Go to `state`; entering the same state again only changes the message."""
@@ -85,9 +89,11 @@ class Health:
             self.since = self._turn = self._clock()
             if {state, self.state} != {"live", "stalled"}:
                 self.watchdog.restart()
-        if (state, message) != (self.state, self.message):
-            self.changes.append((state, self._clock(), message))
+        new = (state, message) != (self.state, self.message)
         self.state, self.message = state, message
+        if new:
+            self.changes.append((state, self._clock(), message))
+            self._call(self._on_state, state, message)
 
     def saw_samples(self, n_times: int, trouble: tuple[State, str] | None = None) -> None:
         """Tell what the last pull brought: nothing for too long is a stall, anything ends it.
@@ -110,6 +116,14 @@ class Health:
             self.enter("connecting", "the source is back; waiting for its first sample")
         elif self.state in _WATCHED and self.watchdog.left <= 0:
             self.enter("stalled", f"no sample for more than {self.watchdog.limit:.3g} s, although still connected")
+
+    def _call(self, listener: Callable[..., None] | None, *said: str) -> None:
+        """A listener that fails (a terminal that is gone) stops neither decoding nor writing."""
+        try:
+            if listener is not None:
+                listener(*said)
+        except Exception as error:
+            self.warnings.append(f"this could not be passed on ({type(error).__name__}: {error}): {' '.join(said)}")
 
     @property
     def patience(self) -> float:

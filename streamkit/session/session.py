@@ -44,6 +44,8 @@ class Session:
         Called with every published prediction, on the decoding thread: it must be quick.
     on_warning
         Called with a line for everything that is not as it should be although decoding goes on, on any thread.
+    on_state
+        Called with every new state and its message, on the decoding thread.
     **options
         As `SessionOptions` has them.
 
@@ -68,11 +70,12 @@ class Session:
         *,
         on_prediction: Callable[[Prediction], None] | None = None,
         on_warning: Callable[[str], None] | None = None,
+        on_state: Callable[[str, str], None] | None = None,
         **options: Any,
     ) -> None:
         self.bundle = bundle
         self.options = SessionOptions(**options)
-        self.health = Health(on_warning=on_warning)
+        self.health = Health(on_warning=on_warning, on_state=on_state)
         self.error: StreamkitError | None = None
         self.backend = self.options.backend
         self.ledger = Ledger(_hop(bundle) if self.options.budget is None else self.options.budget)
