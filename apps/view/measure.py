@@ -10,6 +10,7 @@ from PyQt6.QtCore import QEvent
 from PyQt6.QtWidgets import QApplication
 
 from apps.view.app import application
+from apps.view.state.latency import STAGES
 from apps.view.state.view import ViewState
 from apps.view.window import Window
 from streamkit.types import StreamSpec
@@ -72,7 +73,7 @@ def measure_fps(
             image = rng.random((1, 28, 28), np.float32)
             state.images.add_shown(float(stamps[-1]), image, window.wall())
             state.images.add_seen(float(stamps[-1]), image, window.wall())
-            state.latency.push(rng.random((1, 6)), window.wall())
+            state.latency.push(rng.random((1, len(STAGES))), window.wall())
 
     def draw() -> None:
         window.tick()

@@ -21,7 +21,7 @@ from streamkit.lsl.wire import describe
 from streamkit.types import StreamSpec
 
 LABELS = {"probabilities": ("left hand", "right hand", "feet", "rest"), "values": ("force",), "image": ()}
-STAGES = ("arrival", "preprocess", "wait", "inference", "publish", "total")
+STAGES = ("arrival", "preprocess", "window", "wait", "inference", "publish", "total")
 
 
 @dataclass
@@ -40,6 +40,8 @@ class FakeSession:
     shown: bool = True
     states: tuple[tuple[float, str, str], ...] = ((0.0, "live", ""),)
     silent_after: float = float("inf")
+    counts: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     outlets: dict[str, pylsl.StreamOutlet] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -173,7 +175,7 @@ class FakeSession:
         said = {"seq": self.seq, "event": label, "event_stamp": stamp, "last": 0, "stamp": last, "valid": True}
         self.outlets["decisions"].push_sample([json.dumps(said | {"label": chosen, "value": value})], last)
         self.outlets["prediction"].push_sample(np.ravel(values).astype(np.float32).tolist(), last)
-        stages = np.abs(self.rng.normal([1.1, 0.2, 0.05, 0.6, 0.1], [0.2, 0.03, 0.02, 0.08, 0.02]))
+        stages = np.abs(self.rng.normal([1.1, 0.2, 0.04, 0.05, 0.6, 0.1], [0.2, 0.03, 0.01, 0.02, 0.08, 0.02]))
         self.outlets["latency"].push_sample([*stages.tolist(), float(stages.sum())], last)
         self.seq += 1
 
@@ -183,7 +185,8 @@ class FakeSession:
             "state": state,
             "since": self.began + since,
             "message": message,
-            "counts": {"decoded": self.seq, "late": 0},
+            "counts": {"decoded": self.seq, "late": 0} | self.counts,
+            "warnings": list(self.warnings),
         }
         self.outlets["health"].push_sample([json.dumps(said)])
 
@@ -210,6 +213,7 @@ def main() -> None:
     parser.add_argument("--no-session", action="store_true")
     parser.add_argument("--no-shown", action="store_true")
     parser.add_argument("--refused", action="store_true")
+    parser.add_argument("--troubled", action="store_true")
     args = parser.parse_args()
     states = ((0.0, "live", ""),)
     if args.refused:
@@ -220,6 +224,14 @@ def main() -> None:
             "unit: expected microvolts, found volts",
         )
         states = ((0.0, "refused", "\n".join(lines)),)
+    counts, warnings = {}, ()
+    if args.troubled:
+        counts = {"skipped": 17, "backlog": 240, "gap": 3, "late": 1, "lost": 2, "returned": 2}
+        warnings = ("amp: 980.2 Hz arrive, 1000 Hz were promised",)
+        states = (
+            (0.0, "live", ""),
+            (8.0, "lost", "signal 'cortex' on lab went away; waiting for a stream with its id"),
+        )
     FakeSession(
         args.output,
         args.name,
@@ -228,6 +240,8 @@ def main() -> None:
         shown=not args.no_shown,
         silent_after=args.silent_after,
         states=states,
+        counts=counts,
+        warnings=warnings,
         every=args.every if args.output != "values" else 0.05,
     ).run(args.seconds)
 

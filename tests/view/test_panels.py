@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,6 +15,7 @@ from PyQt6.QtWidgets import QApplication
 
 from apps.view.app import application
 from apps.view.measure import measure_fps
+from apps.view.state.latency import STAGES
 from apps.view.state.view import ViewState
 from apps.view.theme import DARK, LIGHT, Theme, rgb
 from apps.view.window import Window, arrange
@@ -38,7 +40,7 @@ def live_state() -> ViewState:
         image = rng.random((1, 8, 8), np.float32)
         state.images.add_shown(float(k), image, NOW)
         state.images.add_seen(k + 0.3, image, NOW)
-    state.latency.push(np.abs(rng.normal(1, 0.1, (20, 6))), NOW)
+    state.latency.push(np.abs(rng.normal(1, 0.1, (20, len(STAGES)))), NOW)
     return state
 
 
@@ -198,3 +200,25 @@ def test_every_frame_of_the_measurement_is_painted(app: QApplication) -> None:
     report = measure_fps(n_chans=16, frames=20, size=(960, 600))
     assert report["painted"] >= report["frames"]
     assert report["fps"] > 0
+
+
+def test_a_stream_without_some_stages_is_still_drawn(window: Window) -> None:
+    stages = ("arrival", "preprocess", "wait", "inference", "publish", "total")
+    window.state.latency.configure(stages)
+    window.state.latency.push(np.full((3, len(stages)), 1.5), NOW)
+    panel = window.latency
+    words = "".join(text for text, _, _ in panel._stages(DARK))
+    assert "cut" not in words
+    assert "nan" not in words.lower()
+    window.tick()
+    assert not window.grab().isNull()
+
+
+def test_troubles_are_counted_in_words_and_fit_the_panel(window: Window) -> None:
+    counts = {"skipped": 17, "backlog": 240, "gap": 3, "late": 1, "returned": 2}
+    window.state.health.push(json.dumps({"state": "live", "counts": counts, "warnings": ["2 % off"]}), NOW)
+    words = "".join(text for text, _, _ in window.latency._counts(DARK))
+    assert words == "1 missed, 17 skipped to keep up, 3 skipped in gaps, 240 samples waiting, source back 2×"
+    assert window.header._said() == "2 % off"
+    window.tick()
+    assert not window.grab().isNull()

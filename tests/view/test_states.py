@@ -230,6 +230,17 @@ def test_health_keeps_state_since_and_differences() -> None:
     assert state.missed == 2
 
 
+def test_health_counts_what_was_skipped_waits_and_came_back() -> None:
+    state = HealthState()
+    counts = {"skipped": 3, "backlog": 40, "returned": 1, "gap": 2}
+    state.push(json.dumps({"state": "live", "counts": counts, "warnings": ["the rate is 2 % off"]}), 1000.0)
+    assert (state.skipped, state.backlog, state.returned, state.in_gaps) == (3, 40, 1, 2)
+    assert state.missed == 0
+    assert state.warnings == ["the rate is 2 % off"]
+    state.push(json.dumps({"state": "live"}), 1001.0)
+    assert (state.skipped, state.backlog, state.returned, state.warnings) == (0, 0, 0, [])
+
+
 def test_a_session_that_falls_silent_is_not_called_live() -> None:
     state = HealthState()
     state.push(json.dumps({"state": "live"}), 1000.0)

@@ -76,8 +76,8 @@ class Header(Panel):
         state_left = self._draw_state(painter)
         facts_right = self._draw_facts(painter, state_left - 24)
         room = QRectF(facts_right, 8, state_left - 16 - facts_right, 38)
-        if self._wrong() and self.state.health.state not in EXPLAINED and room.width() > 80:
-            draw_text(painter, room, self.state.health.headline, font(13), self.theme.warning, RIGHT)
+        if (said := self._said()) and room.width() > 80:
+            self._draw_said(painter, room, said)
         painter.end()
 
     def _facts(self) -> list[tuple[str, str]]:
@@ -89,6 +89,24 @@ class Header(Panel):
             ("BUNDLE", facts.get("bundle") or "–"),
             ("BACKEND", facts.get("backend") or "–"),
         ]
+
+    def _draw_said(self, painter: QPainter, room: QRectF, said: str) -> None:
+        """One line, or two where one is too short."""
+        face = font(13)
+        if width_of(said, face) <= room.width():
+            draw_text(painter, room, said, face, self.theme.warning, RIGHT)
+            return
+        words = said.split(" ")
+        n = next((n for n in range(len(words), 1, -1) if width_of(" ".join(words[:n]), face) <= room.width()), 1)
+        for top, line in ((8, words[:n]), (27, words[n:])):
+            draw_text(painter, QRectF(room.x(), top, room.width(), 19), " ".join(line), face, self.theme.warning, RIGHT)
+
+    def _said(self) -> str:
+        """Why it is not well, or the newest of the warnings while it is."""
+        health = self.state.health
+        if not self._wrong():
+            return health.warnings[-1] if health.warnings and health.state == "live" else ""
+        return health.headline if health.state not in EXPLAINED else ""
 
     def _wrong(self) -> bool:
         return self.state.health.shown_state(self.now) not in CALM

@@ -9,7 +9,7 @@ from PyQt6.QtGui import QColor, QFont, QPainter
 from PyQt6.QtWidgets import QWidget
 
 from apps.view.fonts import font
-from apps.view.paint import Panel, draw_level, draw_run, draw_text, draw_trace, fixed
+from apps.view.paint import Panel, draw_level, draw_run, draw_text, draw_trace, fixed, width_of
 from apps.view.state.latency import WORDS
 from apps.view.state.view import ViewState
 from apps.view.theme import Theme
@@ -19,7 +19,7 @@ Part = tuple[str, QFont, str]
 
 
 class LatencyPanel(Panel):
-    """Renders `LatencyState`, with the missed count of `HealthState`."""
+    """Renders `LatencyState`, with what `HealthState` counts."""
 
     heading = "On time"
 
@@ -33,10 +33,14 @@ class LatencyPanel(Panel):
         return f"ms, median of the last {n}" if n else "no prediction yet"
 
     def draw(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
-        """One row of numbers, one sparkline."""
+        """One row of numbers, or two where it is narrow; one sparkline."""
         row = QRectF(box.left(), box.top(), box.width(), 34)
-        x = draw_run(painter, box.left(), row, self._stages(theme))
-        x = max(x, draw_run(painter, x + 18, row, self._missed(theme)))
+        counts = self._counts(theme)
+        x = draw_run(painter, box.left(), row, self._stages(theme)) + 18
+        if x + sum(width_of(text, face) for text, face, _ in counts) > box.right():
+            row = QRectF(box.left(), row.bottom() - 4, box.width(), 20)
+            x = box.left()
+        draw_run(painter, x, row, counts)
         plot = QRectF(box.left(), row.bottom() + 6, box.width(), box.bottom() - row.bottom() - 6)
         if plot.height() >= 18:
             self._draw_course(painter, plot, theme)
@@ -44,7 +48,9 @@ class LatencyPanel(Panel):
     def _stages(self, theme: Theme) -> list[Part]:
         latency, small, number = self.state.latency, font(13), font(15, bold=True)
         parts: list[Part] = []
-        for k, (name, word) in enumerate(WORDS.items()):
+        said = [name for name in WORDS if name in latency.ch_names]
+        for k, name in enumerate(said):
+            word = WORDS[name]
             parts.append((("   " if k else "") + word + " ", small, theme.dim))
             parts.append((fixed(latency.median(name), 1, 3), number, theme.text))
         parts += [
@@ -57,14 +63,21 @@ class LatencyPanel(Panel):
         ]
         return parts
 
-    def _missed(self, theme: Theme) -> list[Part]:
-        missed = self.state.health.missed
-        colour = theme.warning if missed else theme.text
-        gaps = self.state.health.in_gaps
-        return [
-            (f"{missed}", font(15, bold=True), colour),
-            (" missed" + (f", {gaps} skipped in gaps" if gaps else ""), font(13), colour if missed else theme.dim),
+    def _counts(self, theme: Theme) -> list[Part]:
+        """What was not decoded, what waits, how often a source came back; of what is zero only the misses."""
+        health, small = self.state.health, font(13)
+        colour = theme.warning if health.missed else theme.text
+        parts: list[Part] = [
+            (f"{health.missed}", font(15, bold=True), colour),
+            (" missed", small, colour if health.missed else theme.dim),
         ]
+        parts += [(f", {health.skipped} skipped to keep up", small, theme.warning)] if health.skipped else []
+        parts += [(f", {health.in_gaps} skipped in gaps", small, theme.dim)] if health.in_gaps else []
+        parts += [(f", {health.backlog} samples waiting", small, theme.dim)] if health.backlog else []
+        parts += (
+            [(f", source back {health.returned}\N{MULTIPLICATION SIGN}", small, theme.dim)] if health.returned else []
+        )
+        return parts
 
     def _draw_course(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
         painter.fillRect(box, QColor(theme.well))

@@ -20,6 +20,10 @@ class HealthState:
     ----------
     state
         ``searching connecting live stalled lost refused stopped failed``; empty when there is no session.
+    warnings
+        What the session says is not as it should be although it decodes.
+    facts
+        What the description of its predictions says of the session.
     entered
         Wall-clock time at which it entered this state, as far as this window knows.
     """
@@ -28,6 +32,7 @@ class HealthState:
     state: str = ""
     message: str = ""
     counts: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
     entered: float = 0.0
     freshness: Freshness = field(default_factory=lambda: Freshness(patience=3.5))
@@ -47,6 +52,8 @@ class HealthState:
         self.state = state
         self.message = str(said.get("message") or "")
         self.counts = {str(k): int(v) for k, v in (said.get("counts") or {}).items() if isinstance(v, (int, float))}
+        warnings = said.get("warnings")
+        self.warnings = [str(line) for line in warnings] if isinstance(warnings, list) else []
         self.freshness.touch(now)
 
     @property
@@ -73,6 +80,21 @@ class HealthState:
     def in_gaps(self) -> int:
         """Windows that were not decoded because samples are missing in them."""
         return self.counts.get("gap", 0)
+
+    @property
+    def skipped(self) -> int:
+        """Windows left out because a newer one was ready: the decoder fell behind."""
+        return self.counts.get("skipped", 0)
+
+    @property
+    def backlog(self) -> int:
+        """Samples that had come and were not taken in when the last prediction left."""
+        return self.counts.get("backlog", 0)
+
+    @property
+    def returned(self) -> int:
+        """How often a source went away and came back."""
+        return self.counts.get("returned", 0)
 
     def shown_state(self, now: float) -> str:
         """The state to write in the header: a session that fell silent is not live."""
