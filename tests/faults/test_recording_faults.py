@@ -141,6 +141,16 @@ def test_a_full_disk_is_said_at_once_and_decoding_goes_on(bundle: Path, source: 
     assert np.median(np.diff(later)) == pytest.approx(25 / 250, abs=0.01)
 
 
+def test_a_disk_that_is_full_from_the_start_ends_the_session_before_it_decodes(
+    bundle: Path, source: str, tmp_path: Path
+) -> None:
+    words = ("live", bundle, "--stream", f"source_id={source}/amp", "--name", source, "--timeout", WAIT_S)
+    with command(*words, "--record", tmp_path / "x", "--json", largest_file=10) as session:
+        status, report = session.result()
+    assert (status, report.get("predictions", 0)) == (1, 0)
+    assert session.said[-1].startswith(f"error: cannot write {tmp_path / 'x' / 'recording.xdf'}: File too large")
+
+
 def test_a_killed_recorder_loses_less_than_a_second(source: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
         recorder = record(stack, source, tmp_path / "x")
