@@ -1,6 +1,6 @@
 """Play XDF files again, record what is played, and compare the two value by value.
 
-    python benchmarks/rerecord.py ../shared/data > benchmarks/results/rerecord.json
+    python -m benchmarks.rerecord ../shared/data > benchmarks/results/rerecord.json
 
 Every file below the folder is replayed at its own speed, all at once, and recorded by one recorder. A stream came
 back whole when it has the same samples bit for bit, and the stamps of the file plus one constant, to the last bit.
