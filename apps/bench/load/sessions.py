@@ -31,6 +31,7 @@ def main(job: LoadJob, bundle: Path, name: str, source_ids: list[str]) -> None:
             name=name,
             uid=str(number),
             resolve_timeout=30.0,
+            warm=False,  # a rehearsal of one session would take its turn from the others
             **buffer,
         )
         for number, source_id in enumerate(source_ids)
