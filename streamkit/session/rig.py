@@ -112,7 +112,8 @@ def build_rig(
     """Put the pipeline between the inlets and new outlets."""
     contract, name, uid = bundle.contract, options.name, options.uid
     picks = channel_picks(contract.stream, signal.spec)
-    pipeline = Pipeline(contract.stream, contract.preprocess, contract.window, runner, picks=picks)
+    speed = signal.timeline.speed
+    pipeline = Pipeline(contract.stream, contract.preprocess, contract.window, runner, picks=picks, speed=speed)
     keys = session_keys(bundle, signal.spec, runner.backend)
     broadcast = Broadcast(name, uid, contract.output, keys, ledger)
     shown = options.stimuli and open_stimuli(
