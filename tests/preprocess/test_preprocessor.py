@@ -215,9 +215,20 @@ def test_a_whole_recording_at_once_gives_the_bits_of_small_chunks():
 
 def test_the_example_of_the_documentation_is_valid():
     page = (Path(__file__).parents[2] / "docs" / "preprocessing.md").read_text()
-    example = tomllib.loads(page.split("```toml")[1].split("```")[0])
+    example = tomllib.loads(page.split("## Example")[1].split("```toml")[1].split("```")[0])
     assert len(PreprocessConfig.model_validate(example["preprocess"]).stages) == 4
     assert WindowConfig.model_validate(example["window"]).n_times == 103
+
+
+def test_the_example_of_spikes_counts_at_the_rate_it_says():
+    page = (Path(__file__).parents[2] / "docs" / "preprocessing.md").read_text()
+    example = tomllib.loads(page.split("## Spikes")[1].split("```toml")[1].split("```")[0])
+    config = PreprocessConfig.model_validate(example["preprocess"])
+    array = StreamSpec(name="array", ch_names=("a",), sfreq=30000.0, unit="microvolts")
+    noise = np.random.default_rng(6).normal(0, 10, (6000, 1))
+    fitted = fit_preprocess(array, config, [[Chunk(noise, np.arange(6000) / 30000)]])
+    out = Preprocessor(array, fitted).out
+    assert (out.sfreq, out.unit) == (100, "counts")
 
 
 def test_the_documentation_has_a_row_for_every_stage_kind_and_option():
