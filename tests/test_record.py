@@ -154,6 +154,24 @@ def test_a_source_that_comes_back_goes_on_in_its_stream(tmp_path: Path, unique_i
     assert [note.partition("'phoenix' ")[2].split(" ")[0] for note in notes] == ["on", "came", "came"]
 
 
+def test_a_source_that_fell_silent_is_found_under_its_new_connection(
+    tmp_path: Path, unique_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A computer that lost its power closes no connection."""
+    monkeypatch.setattr("streamkit.lsl.supervised.SILENT_S", 0.2)
+    said: queue.Queue[str] = queue.Queue()
+    silent = pylsl.StreamOutlet(pylsl.StreamInfo("mute", "EEG", 1, 100, "float32", unique_id))
+    with Recorder(tmp_path / "x", [f"source_id={unique_id}"], timeout=RESOLVE_S, on_change=said.put) as recorder:
+        silent.push_chunk(np.ones((2, 1), np.float32), [1.0, 2.0])
+        wait_for(recorder, 2)
+        restarted = pylsl.StreamOutlet(pylsl.StreamInfo("mute", "EEG", 1, 100, "float32", unique_id))
+        assert said.get(timeout=RESOLVE_S) == "stream 'mute' came back; its recording goes on"
+        restarted.push_chunk(np.ones((2, 1), np.float32), [3.0, 4.0])
+        wait_for(recorder, 4)
+    (mute,) = walk(tmp_path / "x" / "recording.xdf").streams.values()
+    assert mute.times.tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
 @pytest.mark.parametrize("channel_format", ["float32", "double64", "int8", "int16", "int32", "int64"])
 def test_every_format_is_recorded_to_its_limits(channel_format: str, tmp_path: Path, unique_id: str) -> None:
     dtype = np.dtype(DTYPES[channel_format])

@@ -109,7 +109,7 @@ class SupervisedRaw(Supervised[RawInlet]):
 
         super().__init__(RawInlet(info, timeout), info.uid(), again)
         self._on_change = on_change
-        self._said = self.message
+        self._said = ("", 0)
 
     def pull(self, timeout: float) -> Samples:
         """As `RawInlet.pull`; nothing while the source is away."""
@@ -118,11 +118,14 @@ class SupervisedRaw(Supervised[RawInlet]):
             return self._nothing()
         self._say()
         try:
-            return self._inlet.pull(timeout)
+            values, stamps = self._inlet.pull(timeout)
         except StreamLost:
             self._lose("stream")
             self._say()
             return self._nothing()
+        self._listen(len(stamps))
+        self._say()
+        return values, stamps
 
     def measure(self) -> float | None:
         """As `RawInlet.measure`; None while the source is away."""
@@ -132,8 +135,9 @@ class SupervisedRaw(Supervised[RawInlet]):
         return np.zeros((0, self.spec.n_chans)), np.zeros(0)
 
     def _say(self) -> None:
-        if self.message != self._said:
-            self._said = self.message
+        said = (self.message, self.counts["returned"])
+        if said != self._said:
+            self._said = said
             self._on_change(self.message or f"stream {self.spec.name!r} came back; its recording goes on")
 
 

@@ -50,6 +50,8 @@ class Supervised(Generic[T]):
         Of the stream it is connected to.
     again
         Makes the inlet that goes on for the first; raises ContractMismatch when the stream is another.
+    clock
+        Seconds on the LSL clock.
 
     Attributes
     ----------
@@ -62,12 +64,19 @@ class Supervised(Generic[T]):
         streams that came in its place did not fit.
     """
 
-    def __init__(self, inlet: T, uid: str, again: Callable[[pylsl.StreamInfo, T], T]) -> None:
+    def __init__(
+        self,
+        inlet: T,
+        uid: str,
+        again: Callable[[pylsl.StreamInfo, T], T],
+        clock: Callable[[], float] = pylsl.local_clock,
+    ) -> None:
         self.state: InletState = "live"
         self.message = ""
         self.counts = {"lost": 0, "returned": 0, "refused": 0}
         self._first = self._inlet = inlet
-        self._uid, self._again = uid, again
+        self._uid, self._again, self._clock = uid, again, clock
+        self._heard = clock()
         self._broken = False
         self._refusal: ContractMismatch | None = None
         self._search: Search[_Returned[T]] | None = None
@@ -142,7 +151,20 @@ class Supervised(Generic[T]):
         self._inlet.close()
         self._inlet, self._uid = returned.inlet, returned.uid
         self._recover()
+        self._heard = self._clock()
         self.counts["returned"] += 1
+
+    def _listen(self, n_times: int) -> None:
+        """Look for a silent source under a new uid."""
+        if n_times:
+            self._heard = self._clock()
+            if self._search is not None:  # it was alive after all
+                self._stop_search()
+                self._recover()
+        elif self._search is not None:
+            self._returns(0.0)
+        elif self.spec.sfreq and self._clock() - self._heard > max(SILENT_S, 10 / self.spec.sfreq):
+            self._look(f"{same_source(self.spec)} and uid!='{self._uid}'")
 
     def _recover(self) -> None:
         self.state, self.message, self._refusal, self._broken = "live", "", None, False
@@ -188,9 +210,7 @@ class SupervisedSignal(Supervised[SignalInlet]):
         def again(info: pylsl.StreamInfo, first: SignalInlet) -> SignalInlet:
             return SignalInlet(info, buffer, timeout, recover=False, after=first)
 
-        super().__init__(SignalInlet(info, buffer, timeout, recover=False), info.uid(), again)
-        self._clock = clock
-        self._heard = clock()
+        super().__init__(SignalInlet(info, buffer, timeout, recover=False), info.uid(), again, clock)
 
     @property
     def ring(self) -> RingBuffer:
@@ -227,19 +247,6 @@ class SupervisedSignal(Supervised[SignalInlet]):
     def _take_over(self, returned: _Returned[SignalInlet]) -> None:
         super()._take_over(returned)
         self.timeline.interrupt()
-        self._heard = self._clock()
-
-    def _listen(self, n_times: int) -> None:
-        """Look for a silent source under a new uid."""
-        if n_times:
-            self._heard = self._clock()
-            if self._search is not None:  # it was alive after all
-                self._stop_search()
-                self._recover()
-        elif self._search is not None:
-            self._returns(0.0)
-        elif self.spec.sfreq and self._clock() - self._heard > max(SILENT_S, 10 / self.spec.sfreq):
-            self._look(f"{same_source(self.spec)} and uid!='{self._uid}'")
 
     def _nothing(self) -> Chunk:
         none = np.zeros(0)
