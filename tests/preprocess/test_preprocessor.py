@@ -92,6 +92,33 @@ def test_gaps_follow_from_stamps_and_the_stated_longest_step():
     np.testing.assert_array_equal(Preprocessor(SPEC, chain(max_gap=1.0)).process(whole).gap, [0, 0, 0, 0, 0])
 
 
+def test_gaps_that_are_known_are_taken_over_unless_a_longest_step_is_stated():
+    stamps = np.array([0, 0.01, 0.03, 0.5, 0.51])
+    known = Chunk(np.zeros((5, 3)), stamps, gap=np.array([0, 0, 1, 0, 0], bool))
+    np.testing.assert_array_equal(Preprocessor(SPEC, chain()).process(known).gap, [0, 0, 1, 0, 0])
+    np.testing.assert_array_equal(Preprocessor(SPEC, chain(max_gap=0.1)).process(known).gap, [0, 0, 0, 1, 0])
+
+
+def test_duplicates_are_left_out_whatever_the_stages():
+    order = np.array([0, 1, 2, 1, 2, 3, 3, 4])
+    data = a_signal(5, 3, seed=4)
+    twice = Chunk(data[order], np.maximum.accumulate(order) / 100, duplicate=np.array([0, 0, 0, 1, 1, 0, 1, 0], bool))
+    stages = ({"kind": "highpass", "freq": 1}, {"kind": "resample", "sfreq": 50})
+    for rules in ({}, {"max_gap": 0.005}):
+        out = Preprocessor(SPEC, chain(*stages, **rules)).process(twice)
+        expected = Preprocessor(SPEC, chain(*stages, **rules)).process(chunk(data))
+        np.testing.assert_array_equal(out.data, expected.data)
+        np.testing.assert_array_equal(out.stamps, expected.stamps)
+        np.testing.assert_array_equal(out.gap, expected.gap)
+
+
+def test_a_chunk_of_nothing_but_duplicates_gives_nothing():
+    preprocessor = Preprocessor(SPEC, chain())
+    preprocessor.process(chunk(np.ones((3, 3))))
+    assert len(preprocessor.process(chunk(np.ones((2, 3)), first=1, duplicate=np.ones(2, bool)))) == 0
+    assert preprocessor.process(chunk(np.ones((2, 3)), first=3)).first == 3
+
+
 def test_at_a_gap_filters_go_on_or_start_anew_as_stated():
     highpass = {"kind": "highpass", "freq": 1}
     stamps = np.concatenate((np.arange(100), 1000 + np.arange(100))) / 100

@@ -133,6 +133,33 @@ def test_events_known_in_time_give_windows_in_the_same_order_whatever_the_chunks
     assert_same_windows(windows, windows_of(processed, events, SPEC.sfreq, config))
 
 
+@st.composite
+def gappy(draw: st.DrawFn) -> Chunk:
+    """Samples with many gaps, most shorter than a window, some marked and without length, some unmarked."""
+    lost = draw(st.lists(st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2, 9, 30, 45]), min_size=1, max_size=150), label="lost")
+    n_times = len(lost)
+    rng = np.random.default_rng(n_times)
+    stamps = 1e3 + (np.arange(n_times) + np.cumsum(lost)) / SPEC.sfreq
+    gap = (np.array(lost) > 0) & (rng.uniform(size=n_times) < 0.9) | (rng.uniform(size=n_times) < 0.02)
+    data = rng.normal(size=(n_times, SPEC.n_chans)).astype(np.float32)
+    return Chunk(data, stamps, 0, rng.uniform(size=n_times) < 0.98, gap)
+
+
+@PROPERTY
+@given(processed=gappy(), config=window_configs(), size=st.sampled_from([1, 7, 64, 2000]), data=st.data())
+def test_whatever_is_missing_the_windows_are_those_of_plain_slicing(processed, config, size, data):
+    events = data.draw(events_near(processed.stamps), label="events")
+    before = (processed.data.copy(), processed.gap.copy(), processed.valid.copy())
+    windower = Windower(SPEC, config)
+    windows = [w for event in events for w in windower.push_event(event)]
+    for part in in_parts(processed, even_cuts(len(processed), size)):
+        windows += kept(windower.push(part))
+    windows += kept(windower.finish())
+    assert_same_windows(windows, windows_of(processed, events, SPEC.sfreq, config))
+    for array, was in zip((processed.data, processed.gap, processed.valid), before, strict=True):
+        np.testing.assert_array_equal(array, was)
+
+
 def test_hop_windows_end_at_the_stated_indices():
     config = WindowConfig(mode="hop", n_times=10, hop=4)
     windows = Windower(TWO, config).push(counting(30))
