@@ -8,8 +8,10 @@ Every prediction is printed and published on LSL. With ``--wait`` decoding begin
 
 import argparse
 import threading
+from contextlib import suppress
 
 from streamkit import Prediction, Session, load_bundle, read_recording
+from streamkit.errors import StreamLost
 from streamkit.replay import Replay
 
 
@@ -47,7 +49,8 @@ def main() -> None:
         pass
     replay.stop()
     session.stop(drain=True)
-    session.join()
+    with suppress(StreamLost):  # the replay is over, and its stream with it
+        session.join()
     summary = session.ledger.summary()
     print(f"{summary['n']} predictions, sample to prediction {summary['latency_ms']['p50']:.2f} ms (median)")
 

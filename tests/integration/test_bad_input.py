@@ -225,7 +225,7 @@ def test_a_recipe_with_a_wrong_key_or_value_says_which(
         (("view", "--screenshot", "x.txt"), "pictures are PNG files; give a name that ends in .png"),
         (("view", "--screenshot", "x.png", "--duration", "2"), "closes the window before the picture that --after 5"),
         (("view", "--from", "nowhere"), "there is no recording at nowhere"),
-        (("conver",), "there is no command 'conver'. Did you mean 'convert'? Commands: backends, calibrate"),
+        (("conver",), "there is no command 'conver'. Did you mean 'convert'? Commands: backends, bench, calibrate"),
         (("live",), "Missing argument 'BUNDLE'"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else "",

@@ -136,7 +136,10 @@ def test_pyxdf_reads_what_a_live_session_recorded(tmp_path: Path, unique_id: str
     player.communicate(timeout=90)
     live.send_signal(signal.SIGINT)
     output, said = live.communicate(timeout=30)
-    assert (player.returncode, live.returncode) == (0, 0), said
+    assert player.returncode == 0
+    # Told to stop after its source had gone: everything is kept, and the status says that the end came without it.
+    assert live.returncode in (0, 1), said
+    assert live.returncode == 0 or "went away" in said
     report = json.loads(output)
     assert report["recording"] == str(out)
 
