@@ -98,6 +98,7 @@ def test_live_equals_offline_on_the_held_out_part(name: str, calibrated: dict[st
     report = verdict(calibrated[name], "--over", "memory", "--backend", "onnxruntime")
     assert report["exit_status"] == 0
     assert report["passed"]
+    assert report["bit_equal_on_repeat"]
     assert report["expected"] == report["live"] == JOBS[name].events
     assert (report["missed"], report["duplicated"], report["unexpected"]) == (0, 0, 0)
     assert float(str(report["max_abs"])) <= 1e-5
