@@ -15,11 +15,13 @@ from pydantic.fields import FieldInfo
 
 from apps.view.environment import NEEDED, NEEDED_ON_SCREEN
 from calibration.recipe import Recipe, shipped_recipes
+from calibration.sections import AlsoSection
 from streamkit.bundle import Contract, Metric, Provenance, load_bundle, read_contract
 from streamkit.ledger import STAGES
 from streamkit.lsl import wire
 from streamkit.lsl.health import State
 from streamkit.lsl.outlet import decision
+from streamkit.preprocess import SideStream
 from streamkit.preprocess.config import StageConfig
 from streamkit.types import OutputSpec, Prediction
 from tests.small import linear_onnx
@@ -65,6 +67,11 @@ def test_every_table_of_a_recipe_is_explained() -> None:
     assert {f"`{key}`" for key in plain} <= set(top)
 
 
+def test_every_key_of_a_side_stream_is_explained() -> None:
+    part = page("calibration.md").split("### `[[also]]`")[1].split("\n#")[0]
+    assert {f"`{key}`" for key in AlsoSection.model_fields} <= set(rows(part))
+
+
 @pytest.mark.parametrize("kind", STAGE_KINDS)
 def test_every_option_of_a_stage_is_explained(kind: str) -> None:
     options = rows(page("preprocessing.md"))[f"`{kind}`"][0]
@@ -89,8 +96,8 @@ def test_the_contract_that_is_shown_packs(text: str, tmp_path: Path, monkeypatch
 
 def test_every_field_of_a_bundle_is_named() -> None:
     text = page("bundle.md")
-    parts: list[type[Any]] = [Contract, Metric, Provenance]
-    parts += [Contract.model_fields[name].annotation for name in Contract.model_fields]  # type: ignore[misc]
+    parts: list[type[Any]] = [Contract, Metric, Provenance, SideStream]
+    parts += [f.annotation for name, f in Contract.model_fields.items() if name != "also"]  # type: ignore[misc]
     missing = [f for part in parts for f in part.model_fields if not re.search(rf"\b{f}\b", text)]
     assert missing == []
 
