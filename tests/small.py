@@ -61,6 +61,7 @@ def linear_bundle(
     n_chans: int = 4,
     n_times: int = 50,
     stages: tuple[dict[str, Any], ...] = BANDPASS,
+    on_gap: str = "continue",
     **window: Any,
 ) -> ModelBundle:
     """Bundle of `linear_onnx` behind a causal band-pass, for the stream of `noise_recording`."""
@@ -70,7 +71,7 @@ def linear_bundle(
     timing = {"hop": 25} if mode == "hop" else {"tmin": -0.1, "baseline": (-0.1, 0.0)}
     contract = Contract(
         stream=StreamSpec(type="EEG", ch_names=tuple(f"E{i}" for i in range(n_chans)), sfreq=SFREQ, unit="microvolts"),
-        preprocess=PreprocessConfig.model_validate({"stages": stages}),
+        preprocess=PreprocessConfig.model_validate({"stages": stages, "on_gap": on_gap}),
         window=WindowConfig.model_validate({"mode": mode, "n_times": n_times, **timing, **window}),
         output=OutputSpec(
             kind="probabilities",

@@ -150,7 +150,7 @@ def command(
             session.stop(drain=True)
             if window is not None:
                 finish(window)
-    if session.counts["samples"]:
+    if session.error is None or session.counts["samples"]:
         report = summary(session, out if out is not None and out.exists() else None)
         click.echo(json.dumps(report) if as_json else sentences(report))
     session.join()

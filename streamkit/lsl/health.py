@@ -179,15 +179,21 @@ class HealthPublisher:
         self.on_publish: Callable[[dict[str, Any], float], None] | None = None
         self._due = clock()
 
+    @property
+    def due(self) -> bool:
+        """Whether `tick` would publish: state or message changed, there is a new warning or a second has passed."""
+        return self._clock() >= self._due or self._now_said() != self._published
+
+    def _now_said(self) -> tuple[object, ...]:
+        return self._health.state, self._health.since, self._health.message, len(self._health.warnings)
+
     def tick(self, counts: Mapping[str, int]) -> bool:
-        """Publish if state or message changed, there is a new warning or a second has passed; whether it did."""
-        health, now = self._health, self._clock()
-        state = (health.state, health.since, health.message, len(health.warnings))
-        if now < self._due and state == self._published:
+        """Publish if it is `due`; whether it did."""
+        if not self.due:
             return False
-        report = health.report(counts)
+        now, said, report = self._clock(), self._now_said(), self._health.report(counts)
         self.outlet.push(report, now)
         if self.on_publish is not None:
             self.on_publish(report, now)
-        self._published, self._due = state, now + PERIOD_S
+        self._published, self._due = said, now + PERIOD_S
         return True

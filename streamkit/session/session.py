@@ -13,6 +13,7 @@ from streamkit.errors import ContractMismatch, StreamkitError, StreamLost
 from streamkit.ledger import Ledger
 from streamkit.lsl import wire
 from streamkit.lsl.health import Health, HealthPublisher
+from streamkit.lsl.times import TimeReport
 from streamkit.lsl.watchdog import Watchdog
 from streamkit.session.books import Books
 from streamkit.session.loop import DecodeLoop
@@ -223,7 +224,7 @@ class Session:
             gc.collect()
             gc.freeze()
             self.health.enter("live")
-            self._decode(self._loop, MARKER_S if markers else PULL_S, publisher)
+            self._decode(self._loop, MARKER_S if markers else PULL_S, publisher, TimeReport(signal))
         finally:
             gc.unfreeze()
             runner.close()
@@ -236,13 +237,16 @@ class Session:
             self._tick()
         rig.broadcast.decisions.wait_for_consumers(2.0)  # a client opens its inlets one after the other
 
-    def _decode(self, loop: DecodeLoop, wait: float, publisher: HealthPublisher) -> None:
+    def _decode(self, loop: DecodeLoop, wait: float, publisher: HealthPublisher, times: TimeReport) -> None:
         while not self._stop.is_set():
             loop.step(wait)
-            publisher.tick(self.counts)
+            times.tick(self.health)
+            if publisher.due:
+                publisher.tick(self.counts)
         if self._drain:
             self.health.watchdog = Watchdog()  # a source that has sent all is not stalled
             loop.finish()
+        self.health.tell(time=times.facts())
 
     def _enter(self, state: Any, message: str = "") -> None:
         self.health.enter(state, message)
