@@ -10,7 +10,7 @@ import pytest
 
 from streamkit.errors import StreamError, StreamLost
 from streamkit.lsl import MarkerInlet, MarkerOutlet, SignalInlet, SignalOutlet, find_one
-from streamkit.lsl.inlet import ClockOffset, ring_for
+from streamkit.lsl.inlet import ClockOffset, replay_speed, ring_for
 from streamkit.timeline import Timeline
 from streamkit.types import StreamSpec
 
@@ -89,6 +89,33 @@ def test_stamps_that_step_back_are_held_and_the_raw_ones_kept(unique_id: str) ->
     np.testing.assert_array_equal(np.concatenate([c.raw_stamps for c in chunks]), raw)
 
 
+def test_gaps_and_duplicates_are_found_and_kept_in_the_ring(unique_id: str) -> None:
+    outlet, inlet = connect(unique_id)
+    data, stamps = numbered(6000).astype(np.float32), 50.0 + np.arange(6000) / 1000
+    stamps[5500:] -= 5.0
+    order = np.delete(np.concatenate((np.arange(4000), np.arange(3990, 6000))), 3000)
+    chunks = []
+    for part in np.array_split(order, 300):
+        outlet.push(data[part], stamps[part])
+    while sum(map(len, chunks)) < len(order):
+        chunks.append(inlet.pull(5.0))
+        assert len(chunks[-1]), "samples were lost"
+    held = inlet.ring.view(0, len(order))
+    for part in ("stamps", "raw_stamps", "gap", "duplicate"):
+        np.testing.assert_array_equal(np.concatenate([getattr(c, part) for c in chunks]), getattr(held, part))
+    np.testing.assert_array_equal(held.raw_stamps, stamps[order])
+    assert np.flatnonzero(held.gap).tolist() == [3000, 5509]
+    assert np.flatnonzero(held.duplicate).tolist() == list(range(3999, 4009))
+    assert inlet.timeline.counts == {"gaps": 2, "missing": 1, "duplicates": 10, "backward": 1}
+    assert (np.diff(held.stamps) >= 0).all()
+
+
+@pytest.mark.parametrize(("said", "speed"), [("4", 4.0), ("0.5", 0.5), ("fast", 1.0), ("-1", 1.0), (None, 1.0)])
+def test_the_speed_of_a_replay_is_in_its_description(said: str | None, speed: float) -> None:
+    description = {} if said is None else {"speed": said}
+    assert replay_speed(StreamSpec(ch_names=("a",), sfreq=100.0, description=description)) == speed
+
+
 def test_values_that_are_not_finite_are_passed_on(unique_id: str) -> None:
     outlet, inlet = connect(unique_id, n_chans=2)
     outlet.push(np.array([[np.nan, np.inf]], np.float32), np.array([1.0]))
@@ -156,6 +183,15 @@ class RemoteInlet:
 def test_the_offset_of_another_computer_is_read_now_and_then_and_kept_when_that_fails() -> None:
     offset = ClockOffset(RemoteInlet(0.5, None, 0.7), "another-computer")
     assert [offset(now, 1.0) for now in (0.0, 4.9, 5.1, 9.0, 10.2)] == [0.5, 0.5, 0.5, 0.5, 0.7]
+
+
+def test_steps_of_another_computers_clock_are_counted_and_small_changes_are_not() -> None:
+    offset = ClockOffset(RemoteInlet(100.0, 100.003, 99.998, 95.0, 95.001), "another-computer")
+    for now in (0.0, 6.0, 12.0):
+        offset(now, 1.0)
+    assert offset.steps == 0
+    assert [offset(now, 1.0) for now in (18.0, 24.0)] == [95.0, 95.001]
+    assert offset.steps == 1
 
 
 def test_the_first_offset_must_be_had() -> None:
