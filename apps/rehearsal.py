@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 import pylsl
 
-from streamkit.bundle import load_bundle
+from streamkit.bundle import ModelBundle, contract_signals, load_bundle
 from streamkit.errors import StreamkitError, StreamLost
 from streamkit.lsl.discovery import find, find_one
 from streamkit.lsl.wire import DECISIONS, PREDICTION, source_id
-from streamkit.recording import read_recording
+from streamkit.recording import Recording, read_recording
 from streamkit.replay import Replay
 from streamkit.session import Session
 from streamkit.types import Event as StreamEvent
-from streamkit.verify import Answer, contract_signal
+from streamkit.verify import Answer
 
 START_S = 60.0
 """How long processes may take to start and find each other."""
@@ -79,6 +79,26 @@ class Rehearsal:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """Queries for the streams that the session reads: primary, side streams in the contract's order, markers."""
+
+    stream: str
+    also: tuple[str, ...]
+    markers: str | None
+
+    @classmethod
+    def of(cls, bundle: ModelBundle, recording: Recording, cast: Cast) -> Parts:
+        """Name what a replay of `recording` publishes."""
+        signal, sides = contract_signals(bundle.contract, recording)
+        names = [side.spec.name if side else "not recorded" for side in sides]
+        return cls(
+            f"source_id={cast.replay}/{signal.spec.name}",
+            tuple(f"source_id={cast.replay}/{name}" for name in names),
+            f"source_id={cast.replay}/*" if recording.markers else None,
+        )
+
+
+@dataclass(frozen=True)
 class Cues:
     """What the processes of a rehearsal tell each other.
 
@@ -110,16 +130,15 @@ def _stay(replay: Replay, cues: Cues, pipe: Connection) -> None:
     replay.stop()
 
 
-def _decode(
-    bundle: Path, cast: Cast, source: str, markers: str | None, backend: str, cues: Cues, pipe: Connection
-) -> None:
+def _decode(bundle: Path, cast: Cast, parts: Parts, backend: str, cues: Cues, pipe: Connection) -> None:
     """Child process: a live session until the play is over."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         session = Session(
             load_bundle(bundle),
-            stream=f"source_id={source}",
-            markers=markers,
+            stream=parts.stream,
+            also=parts.also,
+            markers=parts.markers,
             backend=backend,
             name=cast.session,
             uid=cast.uid,
@@ -211,14 +230,13 @@ def rehearse(
     """
     cast = cast or Cast()
     bundle, recording = load_bundle(bundle_path), read_recording(played or recording_path)
-    stream, _ = contract_signal(bundle, recording)
+    parts = Parts.of(bundle, recording, cast)
     context = get_context("spawn")
     cues = Cues(context.Event(), context.Event(), context.Event(), context.Event())
     stage, stage_end = context.Pipe(duplex=False)
     booth, booth_end = context.Pipe(duplex=False)
     player = context.Process(target=_play, args=(played or recording_path, cast, speed, cues, stage_end), daemon=True)
-    queries = (f"{cast.replay}/{stream.spec.name}", f"source_id={cast.replay}/*" if recording.markers else None)
-    decoder = context.Process(target=_decode, args=(bundle_path, cast, *queries, backend, cues, booth_end), daemon=True)
+    decoder = context.Process(target=_decode, args=(bundle_path, cast, parts, backend, cues, booth_end), daemon=True)
     for process, child_end in ((player, stage_end), (decoder, booth_end)):
         process.start()
         child_end.close()

@@ -13,6 +13,9 @@ from streamkit.lsl.health import Health
 from streamkit.pipeline import Pipeline
 from streamkit.preprocess import PreprocessConfig, WindowConfig
 from streamkit.session.loop import DecodeLoop
+from streamkit.session.markers import MarkerStreams
+from streamkit.session.options import SessionOptions
+from streamkit.session.sides import Sides
 from streamkit.types import Chunk, Event, Prediction, StreamSpec
 
 SPEC = StreamSpec(ch_names=("a",), sfreq=100.0)
@@ -70,14 +73,15 @@ def a_loop(pieces: list[int], when_behind: Any, window: WindowConfig = HOPS, mar
     pipeline = Pipeline(SPEC, PreprocessConfig(), window, both)
     rig: Any = SimpleNamespace(
         signal=Source(pieces),
-        markers=list(marks),
+        sides=Sides(SimpleNamespace(also=()), SessionOptions()),
+        markers=MarkerStreams(SessionOptions(), wanted=True, required=True),
         pipeline=pipeline,
         broadcast=both,
         shown=None,
         warmth=None,
         trouble=None,
     )
-    rig.sides = []
+    rig.markers.inlets = list(marks)
     return DecodeLoop(rig, Health(lambda: 0.0), when_behind), both.diary
 
 

@@ -31,7 +31,12 @@ WINDOWS = {
 @click.command("live", epilog=EXAMPLE)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--stream", default="", metavar="QUERY", help="Signal stream: name=…,type=…,source_id=…, or a bare name.")
-@click.option("--markers", metavar="QUERY", help="Marker streams.  [default: all on the signal's host]")
+@click.option(
+    "--also", multiple=True, metavar="QUERY", help="Side streams, in the bundle's order.  [default: what fits]"
+)
+@click.option(
+    "--markers", multiple=True, metavar="QUERY", help="Marker streams; repeatable.  [default: all on the signal's host]"
+)
 @click.option("--backend", default="auto", show_default=True, help="Inference backend; see `streamkit backends`.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the backend.")
 @click.option(
@@ -79,7 +84,8 @@ WINDOWS = {
 def command(
     bundle: Path,
     stream: str,
-    markers: str | None,
+    also: tuple[str, ...],
+    markers: tuple[str, ...],
     backend: str,
     threads: int,
     when_behind: str,
@@ -105,7 +111,7 @@ def command(
     from streamkit.session import Session
 
     check_name(backend)
-    for query in (stream, markers or ""):
+    for query in (stream, *also, *markers):
         predicate(query)
     for option, path, what in (("--record", out, "folder"), ("--ledger", ledger, "file")):
         if path is not None and path.exists():
@@ -118,7 +124,8 @@ def command(
     session = Session(
         load_bundle(bundle),
         stream=stream,
-        markers=markers,
+        also=also,
+        markers=markers or None,
         backend=backend,
         name=name,
         threads=threads,

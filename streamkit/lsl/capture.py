@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,7 +96,9 @@ class Capture:
         self._clocks = {writer.add_stream(inlet.spec, inlet.header): inlet for inlet in (*signals, *markers)}
         numbers = iter(self._clocks)
         self._readers = [_RingReader(next(numbers), inlet) for inlet in signals]
-        self._markers = [(next(numbers), Mailbox[Event]()) for _ in markers]
+        self._boxes = [Mailbox[Event]() for _ in markers]
+        self._markers = [(next(numbers), box) for box in self._boxes]
+        self._joining: deque[tuple[SignalInput, None] | tuple[Input, Mailbox[Event]]] = deque()
         self._output = broadcast.prediction.output
         outlets = (broadcast.prediction, broadcast.decisions, broadcast.latency)
         self._outputs = [writer.add_stream(outlet.spec, outlet.header) for outlet in outlets]
@@ -106,9 +109,18 @@ class Capture:
         }
         self._due, self._turns = -np.inf, 0
 
+    def signal_joins(self, inlet: SignalInput) -> None:
+        """Write a further signal, from the first sample in its ring on."""
+        self._joining.append((inlet, None))
+
+    def markers_join(self, inlet: Input) -> None:
+        """Write the markers of a further inlet, whose number is the next."""
+        self._boxes.append(Mailbox[Event]())
+        self._joining.append((inlet, self._boxes[-1]))
+
     def marker(self, number: int, event: Event) -> None:
         """Take in what the marker inlet of this number gave."""
-        self._markers[number][1].put(event)
+        self._boxes[number].put(event)
 
     def prediction(self, prediction: Prediction) -> None:
         """Take in a published prediction."""
@@ -121,6 +133,8 @@ class Capture:
 
     def write(self) -> Iterator[None]:
         """Write what has come, and the clock offsets when they are due."""
+        while self._joining:
+            self._join(*self._joining.popleft())
         for reader in self._readers:
             yield from reader.write(self._writer)
         yield from self._write_boxes()
@@ -137,6 +151,14 @@ class Capture:
         write_sidecar(self._sidecar(lost), self.out)
         if lost:
             raise DiskError(f"{self.out} is not whole, because the disk did not keep up: {'; '.join(lost)}")
+
+    def _join(self, inlet: Any, box: Mailbox[Event] | None) -> None:
+        stream = self._writer.add_stream(inlet.spec, inlet.header)
+        self._clocks[stream] = inlet
+        if box is None:
+            self._readers.append(_RingReader(stream, inlet, inlet.ring.oldest))
+        else:
+            self._markers.append((stream, box))
 
     def _write_boxes(self) -> Iterator[None]:
         for stream, box in self._markers:
@@ -195,9 +217,10 @@ class Capture:
 class _RingReader:
     """One signal on its way from its ring to the file."""
 
-    def __init__(self, stream: int, inlet: SignalInput) -> None:
+    def __init__(self, stream: int, inlet: SignalInput, first: int | None = None) -> None:
         self.stream = stream
         self._cursor: Cursor = inlet.ring.cursor("skip")
+        self._cursor.position = self._cursor.position if first is None else first
         # An inlet pulls into memory ahead of what is written: the older half of the ring may be about to change.
         self._safe = max(1, inlet.ring.capacity // 2)
         self._dtype = np.dtype(DTYPES[inlet.spec.channel_format])

@@ -12,12 +12,13 @@ from streamkit.lsl.wire import FORMATS, channels_of, keys_of
 from streamkit.types import StreamSpec
 from streamkit.units import common_unit
 
-Kind = Literal["signal", "markers"]
+Kind = Literal["signal", "markers", "numeric"]
 
 KEYS = ("name", "type", "source_id", "hostname", "uid")
 
 _KIND = {
     "signal": "nominal_srate>0 and channel_format!='string'",
+    "numeric": "channel_format!='string' and type!='Prediction' and type!='Latency' and type!='Image'",
     "markers": "nominal_srate=0 and channel_count=1 and type!='Decision' and type!='Health'"
     " and (contains(type,'Marker') or channel_format='string')",
 }
@@ -35,8 +36,8 @@ def predicate(query: str, kind: Kind | None = None) -> str:
         ``"name=…,type=…,source_id=…"`` (a comma means *and*; a trailing ``*`` matches any ending), or a bare
         word that is a name or a source id; empty matches every stream.
     kind
-        ``"signal"``: regular numeric streams; ``"markers"``: irregular single-channel streams
-        of text, or of a type containing ``"Marker"``; not what a session itself says.
+        ``"signal"``: regular numeric streams; ``"numeric"``: irregular ones as well; ``"markers"``: irregular
+        single-channel streams of text, or of a type containing ``"Marker"``; not what a session itself says.
 
     Raises
     ------

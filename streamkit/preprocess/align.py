@@ -44,8 +44,9 @@ class Aligner:
     out
         The aligned stream: the primary's rate and stamps, the side streams' channels behind its own.
     counts
-        ``"side_late"`` side samples that came after a sample that should have had them; ``"side_missing"`` primary
-        samples for which a side stream had no value, or only one that was too old.
+        ``"side_samples"`` of side streams, before processing; ``"side_late"`` processed ones that came after a
+        sample that should have had them; ``"side_missing"`` primary samples for which a side stream had no value,
+        or only one that was too old.
 
     Notes
     -----
@@ -54,7 +55,7 @@ class Aligner:
 
     def __init__(self, primary: StreamSpec, sides: Sequence[SideStream], speed: float = 1.0) -> None:
         self.out = aligned_spec(primary, sides)
-        self.counts = {"side_late": 0, "side_missing": 0}
+        self.counts = {"side_samples": 0, "side_late": 0, "side_missing": 0}
         self._sides = [_Side(side, speed) for side in sides]
         self._newest = -math.inf
 
@@ -67,6 +68,7 @@ class Aligner:
             Stamp from which on samples that were aligned before should have had one of these: they are not valid.
             None when none should.
         """
+        self.counts["side_samples"] += len(chunk)
         late = self._sides[side].push(chunk, self._newest)
         self.counts["side_late"] += len(late)
         return float(late[0]) + self._sides[side].delay - clock.TIE_S if len(late) else None

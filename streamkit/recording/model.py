@@ -89,10 +89,11 @@ class Markers:
     columns: Mapping[str, list[Any]] = field(default_factory=dict)
 
     def events(self) -> list[Event]:
-        """All markers as events."""
-        return [
+        """All markers as events; one of the same label and stamp as another is the same, sent twice."""
+        events = (
             Event(label, float(stamp), self.spec.name) for label, stamp in zip(self.labels, self.stamps, strict=True)
-        ]
+        )
+        return list(dict.fromkeys(events))
 
 
 class RecordingMeta(BaseModel):

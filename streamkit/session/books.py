@@ -11,6 +11,7 @@ from streamkit.lsl.capture import Capture
 from streamkit.lsl.health import Health, HealthPublisher
 from streamkit.lsl.ledger_file import LedgerFile
 from streamkit.lsl.scribe import Scribe
+from streamkit.lsl.supervised import SupervisedSignal
 from streamkit.session.options import SessionOptions
 from streamkit.session.rig import Rig
 from streamkit.types import Event, Prediction
@@ -49,6 +50,8 @@ class Books:
         self, options: SessionOptions, rig: Rig, health: Health, publisher: HealthPublisher, facts: Mapping[str, Any]
     ) -> None:
         self.problems: list[str] = []
+        self._known = (0, 0)
+        self._signals: list[SupervisedSignal] = []
         self._health, self._publisher, self._out = health, publisher, options.record
         self._ledgers = [] if options.ledger_file is None else [LedgerFile(options.ledger_file)]
         self._capture = None if self._out is None else self._captured(self._out, rig, facts)
@@ -57,6 +60,18 @@ class Books:
         self._scribe = Scribe([*captures, *self._ledgers], self._failed)
         self._tell("writing")
         self._scribe.start()
+
+    def follow(self, rig: Rig) -> None:
+        """Take in the streams that have joined since the last call."""
+        if self._capture is None or self._known == (now := (len(rig.sides.inlets), len(rig.markers.inlets))):
+            return
+        for inlet in rig.sides.inlets:
+            if inlet not in self._signals:
+                self._signals.append(inlet)
+                self._capture.signal_joins(inlet)
+        for markers in rig.markers.inlets[self._known[1] :]:
+            self._capture.markers_join(markers)
+        self._known = now
 
     def marker(self, number: int, event: Event) -> None:
         """Take in what the marker inlet of this number gave."""
@@ -79,7 +94,9 @@ class Books:
 
     def _captured(self, out: Path, rig: Rig, facts: Mapping[str, Any]) -> Capture:
         others = {wire.HEALTH: self._publisher.outlet} | ({wire.SHOWN: rig.shown.outlet} if rig.shown else {})
-        capture = Capture(out, [rig.signal], rig.markers, rig.broadcast, others, facts)
+        self._signals = list(rig.sides.inlets)
+        self._known = (len(rig.sides.inlets), len(rig.markers.inlets))
+        capture = Capture(out, [rig.signal, *rig.sides.inlets], rig.markers.inlets, rig.broadcast, others, facts)
         self._publisher.on_publish = capture.report(wire.HEALTH)
         if rig.shown is not None:
             rig.shown.on_push = capture.report(wire.SHOWN)

@@ -32,7 +32,8 @@ class DecodeLoop:
     Attributes
     ----------
     counts
-        ``samples``, ``markers``, ``predictions`` so far; ``skipped`` windows left out because newer ones were ready;
+        ``samples``, ``markers``, ``predictions`` so far; ``duplicate_marker`` markers that came twice; ``skipped``
+        windows left out because newer ones were ready;
         ``backlog`` samples that had come and not been pulled when the last prediction left.
     books
         What is written to disk; None when nothing is.
@@ -49,7 +50,8 @@ class DecodeLoop:
         self._latest = when_behind == "latest"
         self._on_prediction = on_prediction
         self.books: Books | None = None
-        self.counts = {"samples": 0, "markers": 0, "predictions": 0, "skipped": 0, "backlog": 0}
+        rig.sides.tell(health)
+        self.counts = dict.fromkeys(("samples", "markers", "duplicate_marker", "predictions", "skipped", "backlog"), 0)
 
     def step(self, timeout: float) -> float | None:
         """Decode what has come, after waiting up to `timeout` seconds for a sample.
@@ -95,6 +97,10 @@ class DecodeLoop:
     def _take(self, timeout: float) -> tuple[float | None, list[Window]]:
         """Pull once; returns the stamp of the newest sample, and the windows that are ready."""
         chunk = self._rig.signal.pull(min(timeout, self._health.patience))
+        self._pull_sides()
+        self._rig.markers.join()
+        if self.books is not None:
+            self.books.follow(self._rig)
         windows = self._marked()
         self._health.saw_samples(len(chunk), self._rig.trouble)
         if not len(chunk):
@@ -104,17 +110,26 @@ class DecodeLoop:
             self._rig.warmth.pace.saw(chunk.arrival, len(chunk))
         return float(chunk.stamps[-1]), windows + self._rig.pipeline.windows(chunk)
 
+    def _pull_sides(self) -> None:
+        """Take what has come of the side streams: it must be known before the primary stream's samples are."""
+        if not len(self._rig.sides):
+            return
+        for number, chunk in self._rig.sides.pull():
+            self._rig.pipeline.windows(chunk, number)
+        self._rig.sides.tell(self._health)
+
     def _marked(self) -> list[Window]:
         """Take the markers; returns the windows whose samples are all there already."""
         windows = []
-        for number, inlet in enumerate(self._rig.markers):
-            for event in inlet.pull():
-                self.counts["markers"] += 1
-                if self.books is not None:
-                    self.books.marker(number, event)
-                if self._rig.shown is not None:
-                    self._rig.shown.push(event)
-                windows += self._rig.pipeline.event_windows(event)
+        for number, event, again in self._rig.markers.pull():
+            self.counts["duplicate_marker" if again else "markers"] += 1
+            if self.books is not None:
+                self.books.marker(number, event)
+            if again:
+                continue
+            if self._rig.shown is not None:
+                self._rig.shown.push(event)
+            windows += self._rig.pipeline.event_windows(event)
         return windows
 
     def _decode(self, windows: list[Window]) -> None:

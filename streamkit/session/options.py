@@ -21,9 +21,11 @@ class SessionOptions:
     stream
         Query for the signal stream (see `streamkit.lsl.discovery.predicate`); empty takes the only one there
         is, or the only one that fits the contract.
+    also
+        Queries for the side streams of the contract, in its order; an empty one takes a stream that fits.
     markers
-        Query for the marker streams; None takes those of the signal's host (see `pick_markers`), or none for a
-        continuous decoder without `stimuli`.
+        Query for the marker streams, or several; None takes those of the signal's host (see `pick_markers`), or none
+        for a continuous decoder without `stimuli`.
     backend, threads
         Inference backend (``"auto"`` takes the fastest that proves itself) and its threads.
     name, uid
@@ -55,7 +57,8 @@ class SessionOptions:
     """
 
     stream: str = ""
-    markers: str | None = None
+    also: tuple[str, ...] = ()
+    markers: str | tuple[str, ...] | None = None
     backend: str = "auto"
     threads: int = 1
     name: str = "streamkit"

@@ -14,12 +14,14 @@ from streamkit.lsl import wire
 from streamkit.lsl.broadcast import Broadcast
 from streamkit.lsl.contract import channel_picks, check
 from streamkit.lsl.health import State
-from streamkit.lsl.selection import await_markers, await_signal
+from streamkit.lsl.selection import await_signal
 from streamkit.lsl.stimuli import StimulusOutlet, open_stimuli
 from streamkit.lsl.supervised import SupervisedMarkers, SupervisedSignal
 from streamkit.pipeline import Pipeline
 from streamkit.preprocess import WindowConfig
+from streamkit.session.markers import MarkerStreams
 from streamkit.session.options import SessionOptions
+from streamkit.session.sides import Sides
 from streamkit.session.warmth import Warmth
 from streamkit.types import StreamSpec
 
@@ -29,23 +31,24 @@ class Rig:
     """Everything between the streams that come in and those that go out."""
 
     signal: SupervisedSignal
-    markers: list[SupervisedMarkers]
+    sides: Sides
+    markers: MarkerStreams
     pipeline: Pipeline
     broadcast: Broadcast
     shown: StimulusOutlet | None
     warmth: Warmth | None = None
-    markers_needed: bool = True
 
     @property
     def inputs(self) -> tuple[StreamSpec, ...]:
-        """The signal stream and the marker streams."""
-        return (self.signal.spec, *(inlet.spec for inlet in self.markers))
+        """The primary stream, the side streams and the marker streams, as far as they are there."""
+        sides, markers = self.sides.inlets, self.markers.inlets
+        return (self.signal.spec, *(inlet.spec for inlet in sides), *(inlet.spec for inlet in markers))
 
     @property
     def trouble(self) -> tuple[State, str] | None:
         """State and message of an input without which nothing is decoded; None while all are there."""
         needed: list[SupervisedSignal | SupervisedMarkers] = [self.signal]
-        needed += self.markers if self.markers_needed else []
+        needed += self.markers.needed
         for inlet in needed:
             if inlet.state != "live":
                 return inlet.state, inlet.message
@@ -54,13 +57,14 @@ class Rig:
     @property
     def counts(self) -> dict[str, int]:
         """How often inputs were lost, came back, and were refused."""
-        counts = [self.signal.counts, *(inlet.counts for inlet in self.markers)]
+        counts = [inlet.counts for inlet in (self.signal, *self.sides.inlets)]
+        counts += [inlet.counts for inlet in self.markers.inlets]
         return {key: sum(each[key] for each in counts) for key in self.signal.counts}
 
     def open(self) -> None:
         """Subscribe; from here on nothing is missed."""
-        for inlet in self.markers:
-            inlet.open()
+        self.markers.open(self.signal.spec)
+        self.sides.open(self.signal.spec)
         self.signal.open()
 
     def close(self) -> None:
@@ -69,8 +73,8 @@ class Rig:
         if self.shown is not None:
             self.shown.outlet.close()
         self.signal.close()
-        for inlet in self.markers:
-            inlet.close()
+        self.sides.close()
+        self.markers.close()
 
 
 def find_signal(bundle: ModelBundle, options: SessionOptions, tick: Callable[[], None]) -> SupervisedSignal:
@@ -90,30 +94,45 @@ def find_signal(bundle: ModelBundle, options: SessionOptions, tick: Callable[[],
     return inlet
 
 
+def find_sides(bundle: ModelBundle, options: SessionOptions, signal: StreamSpec, tick: Callable[[], None]) -> Sides:
+    """Wait for the side streams of the contract beside `signal`; raises as `find_signal` does."""
+    sides = Sides(bundle.contract, options)
+    sides.find(signal, options.resolve_timeout, tick)
+    return sides
+
+
 def find_markers(
-    bundle: ModelBundle, options: SessionOptions, signal: StreamSpec, tick: Callable[[], None]
-) -> list[SupervisedMarkers]:
+    bundle: ModelBundle, options: SessionOptions, signal: StreamSpec, sides: Sides, tick: Callable[[], None]
+) -> MarkerStreams:
     """Wait for the marker streams that go with `signal`; a continuous decoder needs none."""
     required = bundle.contract.window.mode == "event"
-    if not required and options.markers is None and options.stimuli is None:
-        return []
-    found = await_markers(options.markers, signal, options.resolve_timeout, tick, required=required)
-    return [SupervisedMarkers(info) for info in found]
+    wanted = required or options.markers is not None or options.stimuli is not None
+    markers = MarkerStreams(options, wanted=wanted, required=required)
+    markers.find(signal, [inlet.spec for inlet in sides.inlets], options.resolve_timeout, tick)
+    return markers
 
 
 def build_rig(
     bundle: ModelBundle,
     options: SessionOptions,
     signal: SupervisedSignal,
-    markers: list[SupervisedMarkers],
+    sides: Sides,
+    markers: MarkerStreams,
     runner: Runner,
     ledger: Ledger,
 ) -> Rig:
     """Put the pipeline between the inlets and new outlets."""
     contract, name, uid = bundle.contract, options.name, options.uid
     picks = channel_picks(contract.stream, signal.spec)
-    speed = signal.timeline.speed
-    pipeline = Pipeline(contract.stream, contract.preprocess, contract.window, runner, picks=picks, speed=speed)
+    pipeline = Pipeline(
+        contract.stream,
+        contract.preprocess,
+        contract.window,
+        runner,
+        picks=picks,
+        also=contract.also,
+        speed=signal.timeline.speed,
+    )
     keys = session_keys(bundle, signal.spec, runner.backend)
     broadcast = Broadcast(name, uid, contract.output, keys, ledger)
     shown = options.stimuli and open_stimuli(
@@ -124,8 +143,7 @@ def build_rig(
         keys,
     )
     warmth = warmth_of(bundle, pipeline, runner) if options.warm else None
-    needed = contract.window.mode == "event"
-    return Rig(signal, markers, pipeline, broadcast, shown or None, warmth, needed)
+    return Rig(signal, sides, markers, pipeline, broadcast, shown or None, warmth)
 
 
 def warmth_of(bundle: ModelBundle, pipeline: Pipeline, runner: Runner) -> Warmth:

@@ -18,7 +18,7 @@ from streamkit.lsl.watchdog import Watchdog
 from streamkit.session.books import Books
 from streamkit.session.loop import DecodeLoop
 from streamkit.session.options import SessionOptions
-from streamkit.session.rig import Rig, build_rig, find_markers, find_signal, session_keys
+from streamkit.session.rig import Rig, build_rig, find_markers, find_sides, find_signal, session_keys
 from streamkit.types import Prediction, StreamSpec
 
 PULL_S = 0.1
@@ -127,7 +127,7 @@ class Session:
 
     @property
     def inputs(self) -> tuple[StreamSpec, ...]:
-        """The signal stream and the marker streams, once they are found and the model is loaded; empty before."""
+        """Every stream that is read, the primary one first, once they are found; empty before."""
         return self._rig.inputs if self._rig else ()
 
     def start(self) -> None:
@@ -207,12 +207,13 @@ class Session:
     def _work(self, publisher: HealthPublisher) -> None:
         self._enter("searching", f"looking for {self.options.stream or 'a signal stream'!r}")
         signal = find_signal(self.bundle, self.options, self._tick)
-        markers = find_markers(self.bundle, self.options, signal.spec, self._tick)
+        sides = find_sides(self.bundle, self.options, signal.spec, self._tick)
+        markers = find_markers(self.bundle, self.options, signal.spec, sides, self._tick)
         self._enter("connecting", "loading the model")
         runner = self.bundle.open_runner(self.backend, self.options.threads)
         try:
             self.backend = runner.backend
-            self._rig = rig = build_rig(self.bundle, self.options, signal, markers, runner, self.ledger)
+            self._rig = rig = build_rig(self.bundle, self.options, signal, sides, markers, runner, self.ledger)
             self._loop = DecodeLoop(rig, self.health, self.options.when_behind, self._on_prediction)
             if self.options.record is not None or self.options.ledger_file is not None:
                 facts = session_keys(self.bundle, signal.spec, self.backend) | {"session": self.name, "uid": self.uid}
@@ -224,7 +225,7 @@ class Session:
             gc.collect()
             gc.freeze()
             self.health.enter("live")
-            self._decode(self._loop, MARKER_S if markers else PULL_S, publisher, TimeReport(signal))
+            self._decode(self._loop, MARKER_S if markers.wanted else PULL_S, publisher, TimeReport(signal))
         finally:
             gc.unfreeze()
             runner.close()

@@ -150,7 +150,7 @@ def test_before_the_first_value_there_are_zeros_and_no_valid_sample():
     assert aligned.data[:, 2].tolist() == [0, 0, 1]
     assert aligned.valid is not None
     assert aligned.valid.tolist() == [False, False, True]
-    assert aligner.counts == {"side_late": 0, "side_missing": 2}
+    assert aligner.counts == {"side_samples": 1, "side_late": 0, "side_missing": 2}
 
 
 def test_a_value_stands_no_longer_than_its_hold():
