@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ["LSLAPICFG"] = str(Path(__file__).parents[1] / "apps" / "lsl_machine.cfg")
@@ -27,3 +28,22 @@ def real_data() -> Path:
 def unique_id() -> str:
     """A source_id nobody else uses."""
     return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_xdf_is_walked() -> Iterator[None]:
+    """Whatever XDF file a test finishes in its own process is checked chunk by chunk."""
+    from streamkit.recording import XdfWriter
+    from tests.recording.walker import walk
+
+    close = XdfWriter.close
+
+    def close_and_walk(writer: XdfWriter) -> None:
+        was_open = not writer.closed
+        close(writer)
+        if was_open:
+            walk(writer.path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(XdfWriter, "close", close_and_walk)
+        yield

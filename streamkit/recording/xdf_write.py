@@ -119,7 +119,7 @@ class XdfWriter:
     def clock_offset(self, stream: int, time: float, value: float) -> None:
         """Append a clock measurement: `value` seconds to add to stamps of the source around its time `time`."""
         with self._lock:
-            self.streams[stream].offsets.append((time, value))
+            self.streams[stream].offsets.append((float(time), float(value)))
             self._file.append(chunk_bytes(CLOCK_OFFSET, struct.pack("<dd", time, value), stream))
 
     def boundary(self) -> None:
