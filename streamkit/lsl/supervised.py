@@ -77,7 +77,7 @@ class Supervised(Generic[T]):
         self._first = self._inlet = inlet
         self._uid, self._again, self._clock = uid, again, clock
         self._heard = clock()
-        self._broken = False
+        self._broken, self._lost = False, ""
         self._refusal: ContractMismatch | None = None
         self._search: Search[_Returned[T]] | None = None
 
@@ -118,7 +118,8 @@ class Supervised(Generic[T]):
         self.state, self._broken = "lost", True
         spec = self.spec
         wanted = f"source id {spec.source_id!r}" if spec.source_id else "the same name, type and host"
-        self.message = f"{what} {spec.name!r} on {spec.hostname} went away; waiting for a stream with {wanted}"
+        self._lost = f"{what} {spec.name!r} on {spec.hostname} went away; waiting for a stream with {wanted}"
+        self.message = self._lost
         self._inlet.close()
         self._stop_search()
         self._look(same_source(spec))
@@ -144,6 +145,8 @@ class Supervised(Generic[T]):
             self._refusal, self.message = search.refusal, str(search.refusal)
             self.state = "refused"
             self.counts["refused"] += 1
+        elif search.problem and self.state == "lost":
+            self.message = f"{self._lost}. One answers and cannot be opened: {search.problem}"
         return False
 
     def _take_over(self, returned: _Returned[T]) -> None:

@@ -192,14 +192,14 @@ class Session:
             self._fail("lost", error)
         except StreamkitError as error:
             self._fail("failed", error)
-        except Exception as error:
+        except BaseException as error:  # a callback may try to end this thread: no session ends in silence
             wrapped = StreamkitError(f"decoding failed: {type(error).__name__}: {error}")
             wrapped.__cause__ = error
             self._fail("failed", wrapped)
         finally:
             try:
                 self._leave()
-            except Exception as error:
+            except BaseException as error:
                 self.error = self.error or StreamkitError(f"closing failed: {type(error).__name__}: {error}")
             finally:
                 self._ended.set()

@@ -36,12 +36,12 @@ class Command:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def wait_until_said(self, words: str) -> None:
-        """Wait for a line of stderr that has these words."""
+    def wait_until_said(self, words: str, times: int = 1) -> None:
+        """Wait until so many lines of stderr have these words."""
         with self._news:
-            heard = self._news.wait_for(lambda: self._has(words) or not self._reader.is_alive(), WAIT_S)
+            heard = self._news.wait_for(lambda: self._has(words, times) or not self._reader.is_alive(), WAIT_S)
         assert heard, f"{words!r} was not said in {WAIT_S:g} s, only: {self.said}"
-        assert self._has(words), f"{words!r} was never said, only: {self.said}"
+        assert self._has(words, times), f"{words!r} was never said so often, only: {self.said}"
 
     def result(self) -> tuple[int, dict[str, Any]]:
         """Wait for the end; returns the exit status and the JSON object of stdout."""
@@ -63,8 +63,8 @@ class Command:
         self.process.wait(WAIT_S)
         return now
 
-    def _has(self, words: str) -> bool:
-        return any(words in line for line in self.said)
+    def _has(self, words: str, times: int) -> bool:
+        return sum(words in line for line in self.said) >= times
 
     def _read(self) -> None:
         assert self.process.stderr is not None

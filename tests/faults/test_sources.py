@@ -5,6 +5,7 @@ Every source is a process of its own that sends over LSL; the session decodes in
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -401,4 +402,20 @@ def test_values_that_are_no_numbers_make_predictions_invalid_and_then_valid_agai
     for _, prediction in lab.got:
         assert np.isfinite(prediction.values).all()
         assert prediction.valid == finite[prediction.last - N_TIMES + 1 : prediction.last + 1].all()
+    check_answers(lab, chunk, [prediction for _, prediction in lab.got])
+
+
+def test_a_computer_that_lost_its_power_is_replaced_although_its_connection_stays_open(lab: Lab) -> None:
+    source, successor = lab.live(), lab.source()
+    lab.wait_for_predictions(1)
+    frozen = pylsl.local_clock()
+    source.process.send_signal(signal.SIGSTOP)
+    lab.entered("stalled", frozen)
+    n_samples = lab.session.counts["samples"]
+    lab.again(successor)
+    lab.entered("live", frozen)
+    lab.wait_for_predictions(2)
+    chunk = lab.stop()
+    assert (lab.session.counts["lost"], lab.session.counts["returned"]) == (0, 1)
+    assert np.flatnonzero(chunk.gap).tolist() == [n_samples]
     check_answers(lab, chunk, [prediction for _, prediction in lab.got])

@@ -98,6 +98,9 @@ CONSUMERS = {
         Consumer("openvino_loop", "by hand: pylsl, SciPy, concatenate", ("openvino",), _program("openvino_loop")),
         Consumer("mne_lsl", "StreamLSL, its defaults", MNE_LSL, _program("mne_lsl_stream")),
         Consumer("ezmsg", "inlet, Butterworth, Window, a unit; its defaults", EZMSG, _program("ezmsg_graph")),
+        Consumer(
+            "streamkit_cold", "the same without rehearsals", ("openvino",), streamkit_live("--no-warm"), prediction_of
+        ),
         Consumer("mne_lsl_best", "acquired by hand", MNE_LSL, _program("mne_lsl_stream", "manual")),
         Consumer("ezmsg_best", "windows that end a chunk", EZMSG, _program("ezmsg_graph", "none")),
     )
