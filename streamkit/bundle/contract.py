@@ -67,6 +67,28 @@ class Contract(Part):
         return self
 
 
+class Effect(Part):
+    """What computing in fewer bits does to one score, on recordings that were used neither to train nor to quantise.
+
+    Parameters
+    ----------
+    name
+        The metric.
+    full, reduced
+        Its value with the float32 graph, and with this one.
+    ci95
+        95 % interval of the difference (reduced minus full), items resampled in pairs.
+    n
+        How many items were scored.
+    """
+
+    name: str
+    full: float
+    reduced: float
+    ci95: tuple[float, float]
+    n: int = Field(ge=0)
+
+
 class Metric(Part):
     """One score on data the decoder was not trained on.
 

@@ -7,19 +7,28 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from streamkit import __version__
-from streamkit.bundle.contract import Contract, Metric, Part, Provenance
+from streamkit.bundle.contract import Contract, Effect, Metric, Part, Provenance
 from streamkit.errors import BundleError
 from streamkit.inference import TensorSpec
+from streamkit.inference.settings import Precision
 
-FORMAT = 1
-MANIFEST, REFERENCE, REPORT = "bundle.json", "reference.safetensors", "report"
+FORMAT = 2
+MANIFEST, REFERENCE, TENSORS, REPORT = "bundle.json", "reference.safetensors", "tensors.safetensors", "report"
 SIDES = ("input", "output")
 SUFFIXES = (".json", ".onnx", ".safetensors")
 MAX_BYTES = {".json": 16 << 20, ".onnx": (2 << 30) - 1, ".safetensors": 8 << 30}
 AGAIN = "copy the bundle again from where it came, or calibrate it again"
+
+
+class ReducedEntry(Part):
+    """The same graph in fewer bits: its file, the error that passes its proof, and what it costs the task."""
+
+    onnx: str
+    tolerance: float = Field(gt=0, le=1)
+    effect: tuple[Effect, ...]
 
 
 class GraphEntry(Part):
@@ -29,8 +38,28 @@ class GraphEntry(Part):
     weights: str | None = None
     builder: str | None = None
     builder_args: dict[str, Any] = Field(default_factory=dict)
-    input: TensorSpec
-    output: TensorSpec
+    inputs: tuple[TensorSpec, ...] = Field(min_length=1)
+    outputs: tuple[TensorSpec, ...] = Field(min_length=1)
+    reduced: dict[Precision, ReducedEntry] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _format_1(cls, entry: Any) -> Any:
+        """Format 1 knew one input and one output."""
+        if isinstance(entry, dict) and "input" in entry and "output" in entry:
+            rest = {key: value for key, value in entry.items() if key not in SIDES}
+            return rest | {"inputs": [entry["input"]], "outputs": [entry["output"]]}
+        return entry
+
+    @property
+    def onnx_files(self) -> tuple[str, ...]:
+        """Names of its ONNX files, the reduced ones included."""
+        return (self.onnx, *(entry.onnx for entry in self.reduced.values()))
+
+
+def tensor_key(graph: str, side: str, index: int) -> str:
+    """Name under which input or output `index` of a graph's reference is kept: ``decoder.input``, ``decoder.input.1``."""
+    return f"{graph}.{side}.{index}" if index else f"{graph}.{side}"
 
 
 class FileEntry(Part):

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from streamkit.bundle.contract import Contract, Provenance
-from streamkit.bundle.read import ModelBundle, Reference, one_in_one_out
+from streamkit.bundle.read import ModelBundle, one_in_one_out
 from streamkit.bundle.write import GraphFiles, write_bundle
 from streamkit.errors import BundleError, ConfigError, require
+from streamkit.inference import Reference
 from streamkit.inference.onnx_file import NotOnnx, external_files
 
 

@@ -20,16 +20,19 @@ from streamkit.bundle.manifest import (
     REPORT,
     SIDES,
     SUFFIXES,
+    TENSORS,
     FileEntry,
     GraphEntry,
     Manifest,
     read_manifest,
+    tensor_key,
 )
 from streamkit.errors import BundleError, ConfigError
-from streamkit.inference import Graph, Runner, TensorSpec, open_runner
+from streamkit.inference import Graph, Reference, Runner, TensorSpec, open_runner
+from streamkit.inference.graph import Reduced
 from streamkit.inference.onnx_file import NotOnnx, external_files, signature
 
-Reference = tuple[NDArray[Any], NDArray[Any]]
+Specs = tuple[TensorSpec, ...]
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,16 @@ class ModelBundle:
     graphs: dict[str, Graph]
 
     def references(self) -> dict[str, Reference]:
-        """Reference input ``(n, n_chans, n_times)`` and output ``(n, *out_shape)`` of each graph."""
+        """Reference input ``(n, n_chans, n_times)`` and output ``(n, *out_shape)`` of each graph.
+
+        Tuples where a graph has several inputs or outputs.
+        """
         return _read_references(self.path / REFERENCE, self.graphs)
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Further arrays by name, such as the templates of a retrieval."""
+        file = self.path / TENSORS
+        return _load_tensors(file) if file.exists() else {}
 
     def open_runner(self, backend: str = "auto", threads: int = 1) -> Runner:
         """Open the decoder, proven and warm; see `streamkit.inference.open_runner`."""
@@ -79,15 +90,22 @@ def load_bundle(path: str | Path) -> ModelBundle:
     graphs = {name: _graph(path, name, entry, manifest) for name, entry in manifest.graphs.items()}
     _check_agreement(path, manifest.contract, graphs)
     _read_references(path / REFERENCE, graphs)
+    if TENSORS in manifest.files:
+        _load_tensors(path / TENSORS)
     return ModelBundle(path, manifest.contract, manifest.metrics, manifest.provenance, manifest.hash, graphs)
+
+
+def signature_of(name: str, content: bytes) -> tuple[Specs, Specs]:
+    """Inputs and outputs of an ONNX model; `name` is for the message."""
+    try:
+        return signature(content)
+    except NotOnnx as error:
+        raise BundleError(f"{name} is not an ONNX model ({error}): pack or calibrate the bundle again") from error
 
 
 def one_in_one_out(name: str, content: bytes) -> tuple[TensorSpec, TensorSpec]:
     """Input and output of an ONNX model that has one of each; `name` is for the message."""
-    try:
-        inputs, outputs = signature(content)
-    except NotOnnx as error:
-        raise BundleError(f"{name} is not an ONNX model ({error}): pack or calibrate the bundle again") from error
+    inputs, outputs = signature_of(name, content)
     if len(inputs) != 1 or len(outputs) != 1:
         raise BundleError(
             f"{name} has {len(inputs)} inputs ({', '.join(spec.name for spec in inputs)}) and {len(outputs)} outputs "
@@ -127,22 +145,33 @@ def _check_file(file: Path, entry: FileEntry) -> None:
 
 
 def _graph(path: Path, name: str, entry: GraphEntry, manifest: Manifest) -> Graph:
-    for file in (entry.onnx, entry.weights):
+    for file in (*entry.onnx_files, entry.weights):
         if file is not None and file not in manifest.files:
             raise BundleError(f"{path / MANIFEST}: graph {name!r} names {file!r}, which is not in the bundle: {AGAIN}")
-    onnx = path / entry.onnx
-    content = onnx.read_bytes()
-    if one_in_one_out(str(onnx), content) != (entry.input, entry.output):
-        raise BundleError(f"{onnx} has another input or output than {MANIFEST} says: {AGAIN}")
-    for file in external_files(content):
-        if file not in manifest.files:
-            raise BundleError(
-                f"{onnx} keeps weights outside the bundle, in {file!r}: export it with all weights inside"
-            )
+    for file in entry.onnx_files:
+        _check_onnx(path / file, entry)
     weights = None if entry.weights is None else path / entry.weights
     if weights is not None:
         _safetensors_header(weights)
-    return Graph(name, entry.input, entry.output, onnx, entry.builder, entry.builder_args, weights)
+    return Graph(
+        name,
+        entry.inputs,
+        entry.outputs,
+        path / entry.onnx,
+        entry.builder,
+        entry.builder_args,
+        weights,
+        {precision: Reduced(path / each.onnx, each.tolerance) for precision, each in entry.reduced.items()},
+        {file: listed.sha256 for file, listed in manifest.files.items()},
+    )
+
+
+def _check_onnx(onnx: Path, entry: GraphEntry) -> None:
+    content = onnx.read_bytes()
+    if signature_of(str(onnx), content) != (entry.inputs, entry.outputs):
+        raise BundleError(f"{onnx} has another input or output than {MANIFEST} says: {AGAIN}")
+    for file in external_files(content):
+        raise BundleError(f"{onnx} keeps weights in another file, {file!r}: export it with all weights inside")
 
 
 def _safetensors_header(file: Path) -> None:
@@ -155,24 +184,36 @@ def _safetensors_header(file: Path) -> None:
         raise BundleError(f"{file} is not a safetensors file ({error}): {AGAIN}") from error
 
 
-def _read_references(file: Path, graphs: Mapping[str, Graph]) -> dict[str, Reference]:
+def _load_tensors(file: Path) -> dict[str, NDArray[Any]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
-        tensors = load_file(file)
+        return load_file(file)
     except (SafetensorError, OSError) as error:
         raise BundleError(f"{file} is not a safetensors file ({error}): {AGAIN}") from error
-    for name, graph in graphs.items():
-        for side, spec in zip(SIDES, (graph.input, graph.output), strict=True):
-            found = tensors.get(f"{name}.{side}")
-            if found is None:
-                raise BundleError(f"{file} has no {name}.{side}, so no backend could prove itself: {AGAIN}")
-            if not len(found) or found.shape[1:] != spec.at_batch(1)[1:] or not np.isfinite(found).all():
-                raise BundleError(
-                    f"{file}: {name}.{side} has shape {found.shape}, expected finite (n, *{spec.at_batch(1)[1:]})"
-                )
-    return {name: (tensors[f"{name}.input"], tensors[f"{name}.output"]) for name in graphs}
+
+
+def _read_references(file: Path, graphs: Mapping[str, Graph]) -> dict[str, Reference]:
+    tensors = _load_tensors(file)
+    return {name: _reference(file, graph, tensors) for name, graph in graphs.items()}
+
+
+def _reference(file: Path, graph: Graph, tensors: Mapping[str, NDArray[Any]]) -> Reference:
+    first, second = (
+        tuple(_reference_tensor(file, tensor_key(graph.name, side, i), spec, tensors) for i, spec in enumerate(specs))
+        for side, specs in zip(SIDES, (graph.inputs, graph.outputs), strict=True)
+    )
+    return first[0] if len(first) == 1 else first, second[0] if len(second) == 1 else second
+
+
+def _reference_tensor(file: Path, key: str, spec: TensorSpec, tensors: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    found = tensors.get(key)
+    if found is None:
+        raise BundleError(f"{file} has no {key}, so no backend could prove itself: {AGAIN}")
+    if not len(found) or found.shape[1:] != spec.at_batch(1)[1:] or not np.isfinite(found).all():
+        raise BundleError(f"{file}: {key} has shape {found.shape}, expected finite (n, *{spec.at_batch(1)[1:]})")
+    return found
 
 
 def _check_agreement(path: Path, contract: Contract, graphs: Mapping[str, Graph]) -> None:

@@ -13,12 +13,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamkit.bundle.contract import Contract, Metric, Provenance
-from streamkit.bundle.manifest import FORMAT, MANIFEST, REFERENCE, SIDES, GraphEntry, canonical, sha256
-from streamkit.bundle.read import ModelBundle, Reference, load_bundle, one_in_one_out
+from streamkit.bundle.contract import Contract, Effect, Metric, Provenance
+from streamkit.bundle.manifest import (
+    FORMAT,
+    MANIFEST,
+    REFERENCE,
+    SIDES,
+    TENSORS,
+    GraphEntry,
+    ReducedEntry,
+    canonical,
+    sha256,
+    tensor_key,
+)
+from streamkit.bundle.read import ModelBundle, load_bundle, signature_of
 from streamkit.errors import BundleError
+from streamkit.inference import Reference
+from streamkit.inference.proof import arrays_of
+from streamkit.inference.settings import Precision
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ReducedFiles:
+    """A graph in fewer bits, the error that passes its proof, and what it does to the scores."""
+
+    onnx: bytes
+    tolerance: float
+    effect: tuple[Effect, ...]
 
 
 @dataclass(frozen=True)
@@ -28,17 +51,20 @@ class GraphFiles:
     Attributes
     ----------
     onnx
-        Content of the ONNX file; one input, one output.
+        Content of the ONNX file, all weights inside.
     builder, builder_args
         Entry point of ``streamkit.models`` and all its keyword arguments; None and {} when there is none.
     state_dict
         Weights of the built module by name; None when there is no builder.
+    reduced
+        Versions in fewer bits.
     """
 
     onnx: bytes
     builder: str | None = None
     builder_args: dict[str, Any] = field(default_factory=dict)
     state_dict: Mapping[str, Array] | None = None
+    reduced: Mapping[Precision, ReducedFiles] = field(default_factory=dict)
 
 
 def write_bundle(
@@ -49,6 +75,7 @@ def write_bundle(
     references: Mapping[str, Reference],
     metrics: tuple[Metric, ...] = (),
     provenance: Provenance | None = None,
+    tensors: Mapping[str, Array] | None = None,
     overwrite: bool = False,
 ) -> ModelBundle:
     """Write a bundle: whole or not at all.
@@ -59,6 +86,8 @@ def write_bundle(
         The folder to make; its parent is made when needed.
     references
         For each graph, inputs ``(n, n_chans, n_times)`` and the outputs a backend must reproduce.
+    tensors
+        Further arrays by name, such as the templates of a retrieval.
     overwrite
         Replace a bundle that is already there, its report included. Anything that is not a bundle is never replaced.
 
@@ -72,7 +101,7 @@ def write_bundle(
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        _write_files(temporary, contract, graphs, references, metrics, provenance or Provenance())
+        _write_files(temporary, contract, graphs, references, metrics, provenance or Provenance(), tensors or {})
         _check(temporary, path)
         _move(temporary, path)
     finally:
@@ -115,6 +144,7 @@ def _write_files(
     references: Mapping[str, Reference],
     metrics: tuple[Metric, ...],
     provenance: Provenance,
+    more: Mapping[str, Array],
 ) -> None:
     from safetensors.numpy import save
 
@@ -123,8 +153,15 @@ def _write_files(
     for name, files in graphs.items():
         entries[name], more = _graph_files(name, files)
         contents |= more
-    tensors = {f"{name}.{side}": pair[i] for name, pair in references.items() for i, side in enumerate(SIDES)}
-    contents[REFERENCE] = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
+    tensors = {
+        tensor_key(name, side, i): array
+        for name, pair in references.items()
+        for side, arrays in zip(SIDES, map(arrays_of, pair), strict=True)
+        for i, array in enumerate(arrays)
+    }
+    for file, content in ((REFERENCE, tensors), (TENSORS, more)):
+        if content:
+            contents[file] = save({name: np.ascontiguousarray(array) for name, array in content.items()})
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     document: dict[str, Any] = {
@@ -142,17 +179,22 @@ def _write_files(
 def _graph_files(name: str, files: GraphFiles) -> tuple[GraphEntry, dict[str, bytes]]:
     from safetensors.numpy import save
 
-    source, target = one_in_one_out(f"{name}.onnx", files.onnx)
+    inputs, outputs = signature_of(f"{name}.onnx", files.onnx)
     contents = {f"{name}.onnx": files.onnx}
     if files.state_dict is not None:
         weights = {key: np.ascontiguousarray(array) for key, array in files.state_dict.items()}
         contents[f"{name}.safetensors"] = save(weights)
+    contents |= {f"{name}.{precision}.onnx": each.onnx for precision, each in files.reduced.items()}
     entry = GraphEntry(
         onnx=f"{name}.onnx",
         weights=None if files.state_dict is None else f"{name}.safetensors",
         builder=files.builder,
         builder_args=files.builder_args,
-        input=source,
-        output=target,
+        inputs=inputs,
+        outputs=outputs,
+        reduced={
+            precision: ReducedEntry(onnx=f"{name}.{precision}.onnx", tolerance=each.tolerance, effect=each.effect)
+            for precision, each in files.reduced.items()
+        },
     )
     return entry, contents

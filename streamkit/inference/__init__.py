@@ -2,8 +2,9 @@
 
 from streamkit.inference.backend import Backend
 from streamkit.inference.graph import Graph, TensorSpec
-from streamkit.inference.proof import choose, prove
+from streamkit.inference.proof import Reference, prove
 from streamkit.inference.runner import Runner, RunnerConfig, open_runner
+from streamkit.inference.settings import Settings
 from streamkit.inference.table import BACKENDS, BackendRow, open_backend
 
 __all__ = [
@@ -11,10 +12,11 @@ __all__ = [
     "Backend",
     "BackendRow",
     "Graph",
+    "Reference",
     "Runner",
     "RunnerConfig",
+    "Settings",
     "TensorSpec",
-    "choose",
     "open_backend",
     "open_runner",
     "prove",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+from streamkit.errors import BackendError
+from streamkit.inference.settings import TOLERANCES, Precision
 
 
 class TensorSpec(BaseModel):
@@ -34,6 +39,22 @@ class TensorSpec(BaseModel):
 
 
 @dataclass(frozen=True)
+class Reduced:
+    """The same network in fewer bits.
+
+    Attributes
+    ----------
+    onnx
+        ONNX file with the same inputs and outputs, in float32.
+    tolerance
+        Largest error of its outputs, relative to the largest reference output, that passes the proof.
+    """
+
+    onnx: Path
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Graph:
     """One network: an ONNX file, a registered builder with weights, or both.
 
@@ -41,6 +62,8 @@ class Graph:
     ----------
     name
         Unique in its bundle, ``"decoder"``.
+    inputs, outputs
+        All tensors, in the order in which `Backend.run` takes and returns them. The first axis is the batch.
     onnx
         The ONNX file; None when there is none.
     builder
@@ -49,14 +72,64 @@ class Graph:
         Keyword arguments of the builder, all of them (``n_chans``, ``n_times``, ``out_shape``, ``sfreq`` included).
     weights
         safetensors file that fits the built module.
-    input, output
-        ``(batch, n_chans, n_times)`` and ``(batch, *out_shape)``.
+    reduced
+        Versions of the ONNX file by precision.
+    digests
+        sha256 (hex) by file name; a file named here is refused when its content is another.
     """
 
     name: str
-    input: TensorSpec
-    output: TensorSpec
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
     onnx: Path | None = None
     builder: str | None = None
     builder_args: dict[str, Any] = field(default_factory=dict)
     weights: Path | None = None
+    reduced: Mapping[Precision, Reduced] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def input(self) -> TensorSpec:
+        """The first input: the window, in a graph that decodes by itself."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> TensorSpec:
+        """The first output: the answer, in a graph that decodes by itself."""
+        return self.outputs[0]
+
+    def tolerance(self, precision: Precision) -> float:
+        """Largest relative error that passes a proof at `precision`."""
+        return self.reduced[precision].tolerance if precision in self.reduced else TOLERANCES[precision]
+
+    def onnx_file(self, precision: Precision = "float32") -> Path:
+        """The ONNX file to run at `precision`: its own where the bundle has one, else the float32 one.
+
+        Raises
+        ------
+        BackendError
+            When there is none.
+        """
+        file = self.reduced[precision].onnx if precision in self.reduced else self.onnx
+        if file is None:
+            raise BackendError(f"graph {self.name!r} has no ONNX file: use the torch backend")
+        return file
+
+    def read(self, file: Path) -> bytes:
+        """Content of one of its files: what was checked is what is used.
+
+        Raises
+        ------
+        BackendError
+            When it cannot be read, or is not what `digests` says.
+        """
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise BackendError(f"{file} cannot be read: {error.strerror}") from error
+        wanted = self.digests.get(file.name)
+        if wanted is not None and hashlib.sha256(content).hexdigest() != wanted:
+            raise BackendError(
+                f"{file} was changed after the bundle was read (its sha256 does not fit): copy the bundle again"
+            )
+        return content

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from streamkit.errors import BackendError, require
-from streamkit.inference.backend import Array, Backend
+from streamkit.inference.backend import Arrays, Backend
 from streamkit.inference.graph import Graph
+from streamkit.inference.settings import Settings
 
 QUIET = 4  # fatal only: what goes wrong reaches the user as one of our messages
 
@@ -16,23 +17,25 @@ class OnnxRuntimeBackend(Backend):
 
     name = "onnxruntime"
 
-    def _open(self, graph: Graph, threads: int, batch: int) -> None:
+    def _open(self, graph: Graph, settings: Settings) -> None:
         runtime = require("onnxruntime", "onnx", "the onnxruntime backend")
+        file = graph.onnx_file(settings.precision)
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = QUIET
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        content = graph.read(file)
         try:
-            self._session: Any = runtime.InferenceSession(str(graph.onnx), options, providers=["CPUExecutionProvider"])
+            self._session: Any = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise BackendError(f"onnxruntime could not load {graph.onnx}: {error}") from error
-        self._input, self._outputs = graph.input.name, [graph.output.name]
+            raise BackendError(f"onnxruntime could not load {file}: {error}") from error
+        self._names = [spec.name for spec in graph.inputs]
+        self._outputs = [spec.name for spec in graph.outputs]
 
-    def _infer(self, x: Array) -> Array:
-        result: Array = self._session.run(self._outputs, {self._input: x})[0]
-        return result
+    def _run(self, arrays: Arrays) -> Arrays:
+        return tuple(self._session.run(self._outputs, dict(zip(self._names, arrays, strict=True))))
 
     def _close(self) -> None:
         del self._session

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 
 from streamkit.errors import BackendError, require
-from streamkit.inference.backend import Array, Backend
+from streamkit.inference.backend import Arrays, Backend
 from streamkit.inference.graph import Graph
+from streamkit.inference.settings import Settings
+
+HINTS = {"float32": "f32", "int8": "f32", "bf16": "bf16", "fp16": "f16"}
 
 
 class OpenVinoBackend(Backend):
@@ -19,24 +23,32 @@ class OpenVinoBackend(Backend):
 
     name = "openvino"
 
-    def _open(self, graph: Graph, threads: int, batch: int) -> None:
+    def _open(self, graph: Graph, settings: Settings) -> None:
         openvino = require("openvino", "openvino", "the openvino backend")
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+        file = graph.onnx_file(settings.precision)
+        hints = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": settings.threads,
+            "INFERENCE_PRECISION_HINT": HINTS[settings.precision],
+        }
+        content = graph.read(file)
         try:
             core = openvino.Core()
-            model = core.read_model(str(graph.onnx))
+            model = core.read_model(io.BytesIO(content))
             # A fixed batch spares the request its shape inference on every call.
-            model.reshape({graph.input.name: list(graph.input.at_batch(batch))})
+            model.reshape({spec.name: list(spec.at_batch(settings.batch)) for spec in graph.inputs})
             self._request: Any = core.compile_model(model, "CPU", hints).create_infer_request()
+            self.buffers = tuple(self._request.get_tensor(spec.name).data for spec in graph.inputs)
+            self._out: Arrays = tuple(self._request.get_tensor(spec.name).data for spec in graph.outputs)
         except Exception as error:
-            raise BackendError(f"openvino could not load {graph.onnx}: {error}") from error
-        self._in: Array = self._request.get_tensor(graph.input.name).data
-        self._out: Array = self._request.get_tensor(graph.output.name).data
+            raise BackendError(f"openvino could not load {file}: {error}") from error
 
-    def _infer(self, x: Array) -> Array:
-        np.copyto(self._in, x)
+    def _run(self, arrays: Arrays) -> Arrays:
+        for buffer, x in zip(self.buffers, arrays, strict=True):
+            if x is not buffer:
+                np.copyto(buffer, x)
         self._request.infer()
-        return self._out.copy()
+        return tuple(out.copy() for out in self._out)
 
     def _close(self) -> None:
-        del self._in, self._out, self._request
+        del self._out, self._request

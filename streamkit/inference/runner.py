@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from streamkit.errors import BackendError
 from streamkit.inference.backend import Array, Backend
 from streamkit.inference.graph import Graph
-from streamkit.inference.proof import Reference, close_all, contest, open_proven, winner
+from streamkit.inference.contest import close_all, contest, winner
+from streamkit.inference.proof import Reference, open_proven
+from streamkit.inference.settings import Settings
 from streamkit.inference.table import BACKENDS
 from streamkit.types import OutputSpec
 
@@ -121,12 +123,12 @@ def open_runner(
     if graph.output.at_batch(1)[1:] != output.shape:
         raise BackendError(f"graph {graph.name!r} gives {graph.output.shape}, the contract says {output.shape}")
     if backend != "auto":
-        return FeedForward(open_proven(backend, graph, reference, threads)[0], output)
+        return FeedForward(open_proven(backend, graph, reference, Settings(threads))[0], output)
     return FeedForward(_fastest(graph, reference, threads), output)
 
 
 def _fastest(graph: Graph, reference: Reference, threads: int) -> Backend:
-    trials = contest(graph, reference, BACKENDS, threads=threads)
+    trials = contest(graph, reference, [(name, Settings(threads)) for name in BACKENDS])
     best: Backend | None = None
     try:
         first = winner(trials)

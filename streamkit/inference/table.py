@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from streamkit.errors import BackendError, ConfigError, MissingPackage, did_you_mean, require
+from streamkit.inference import cuda_driver
 from streamkit.inference.backend import Backend
 from streamkit.inference.graph import Graph
+from streamkit.inference.settings import Device, Precision, Settings
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class BackendRow:
         What a graph must have: an ONNX file or a registered builder.
     summary
         One line for people.
+    precisions
+        What it can compute in, on each device it can use.
     """
 
     name: str
@@ -35,14 +40,26 @@ class BackendRow:
     extra: str
     runs: Literal["onnx", "builder"]
     summary: str
+    precisions: Mapping[Device, tuple[Precision, ...]]
 
-    def available(self) -> tuple[bool, str]:
-        """Whether its package can be imported here; if not, why, and what to install."""
+    def available(self, device: Device | None = None) -> tuple[bool, str]:
+        """Whether it can be used on `device`, by default on any; if not, why, and what to do.
+
+        The driver is asked before a package that needs it is imported: some take the process down without one.
+        """
+        if device is None:
+            answers = [self.available(each) for each in self.precisions]
+            return next((answer for answer in answers if answer[0]), answers[0])
+        if device not in self.precisions:
+            return False, f"backend {self.name} does not run on {device}, only on {' and '.join(self.precisions)}"
+        if device != "cpu" and (why_not := cuda_driver.probe().why_not):
+            return False, why_not
         try:
             require(self.package, self.extra, f"the {self.name} backend")
         except MissingPackage as error:
             return False, str(error)
-        return True, ""
+        why_not = self.kind().why_not(device)
+        return not why_not, why_not
 
     def version(self) -> str:
         """Version of its package; empty when it is absent."""
@@ -50,8 +67,9 @@ class BackendRow:
             return ""
         return str(importlib.import_module(self.package).__version__).partition("-")[0]
 
-    def lacks(self, graph: Graph) -> str:
-        """Why `graph` is nothing for this backend; empty when it is."""
+    def lacks(self, graph: Graph, settings: Settings | None = None) -> str:
+        """Why `graph` is nothing for this backend with `settings`; empty when it is."""
+        settings = settings or Settings()
         if self.runs == "onnx" and graph.onnx is None:
             return f"graph {graph.name!r} has no ONNX file, which the {self.name} backend runs"
         if self.runs == "builder" and graph.builder is None:
@@ -59,14 +77,27 @@ class BackendRow:
                 f"graph {graph.name!r} names no builder (it was packed from an ONNX file), so the {self.name} backend "
                 "cannot run it: use openvino or onnxruntime"
             )
+        if settings.precision not in self.precisions.get(settings.device, ()):
+            can = ", ".join(self.precisions.get(settings.device, ())) or "nothing"
+            return f"backend {self.name} cannot compute in {settings.precision} on {settings.device}, only in {can}"
+        if settings.precision == "int8" and "int8" not in graph.reduced:
+            return f"graph {graph.name!r} has no int8 version in its bundle: make one with `streamkit quantize`"
+        if settings.compiled and self.name != "cuda_graph":
+            return f"backend {self.name} does not compile, only cuda_graph does"
         return ""
+
+    def kind(self) -> type[Backend]:
+        """Its class, imported now."""
+        module, _, name = self.home.partition(":")
+        kind: type[Backend] = getattr(importlib.import_module(f"streamkit.inference.{module}"), name)
+        return kind
 
     def create(self) -> Backend:
         """A fresh backend, not yet open."""
-        module, _, name = self.home.partition(":")
-        backend: Backend = getattr(importlib.import_module(f"streamkit.inference.{module}"), name)()
-        return backend
+        return self.kind()()
 
+
+_REDUCED_ON_GPU: tuple[Precision, ...] = ("float32", "tf32", "fp16", "bf16")
 
 BACKENDS: dict[str, BackendRow] = {
     row.name: row
@@ -77,7 +108,8 @@ BACKENDS: dict[str, BackendRow] = {
             "openvino",
             "openvino",
             "onnx",
-            "OpenVINO, processor, float32",
+            "OpenVINO on the processor",
+            {"cpu": ("float32", "bf16", "int8")},
         ),
         BackendRow(
             "onnxruntime",
@@ -85,9 +117,36 @@ BACKENDS: dict[str, BackendRow] = {
             "onnxruntime",
             "onnx",
             "onnx",
-            "ONNX Runtime, processor, float32",
+            "ONNX Runtime on the processor, or on an NVIDIA GPU by its CUDA or TensorRT provider",
+            {"cpu": ("float32", "int8"), "cuda": ("float32", "tf32"), "tensorrt": ("float32", "tf32", "fp16")},
         ),
-        BackendRow("torch", "torch_backend:TorchBackend", "torch", "train", "builder", "PyTorch, processor, float32"),
+        BackendRow(
+            "torch",
+            "torch_backend:TorchBackend",
+            "torch",
+            "train",
+            "builder",
+            "PyTorch, eager, on the processor or an NVIDIA GPU",
+            {"cpu": ("float32",), "cuda": _REDUCED_ON_GPU},
+        ),
+        BackendRow(
+            "cuda_graph",
+            "cuda_graph_backend:CudaGraphBackend",
+            "torch",
+            "train",
+            "builder",
+            "PyTorch recorded as a CUDA graph, with page-locked buffers",
+            {"cuda": _REDUCED_ON_GPU},
+        ),
+        BackendRow(
+            "tensorrt",
+            "tensorrt_backend:TensorRtBackend",
+            "tensorrt",
+            "tensorrt",
+            "onnx",
+            "TensorRT engine built from the ONNX graph, kept for the next time",
+            {"cuda": ("float32", "tf32", "fp16", "bf16")},
+        ),
     )
 }
 
@@ -101,7 +160,7 @@ def check_name(name: str) -> None:
         )
 
 
-def open_backend(name: str, graph: Graph, threads: int = 1, batch: int = 1) -> Backend:
+def open_backend(name: str, graph: Graph, settings: Settings | None = None) -> Backend:
     """Open `graph` in the backend called `name`.
 
     Raises
@@ -109,15 +168,16 @@ def open_backend(name: str, graph: Graph, threads: int = 1, batch: int = 1) -> B
     ConfigError
         For an unknown name.
     MissingPackage
-        When its package is absent.
+        When its package, or the device, is absent.
     BackendError
         For a graph it cannot run; says what to do.
     """
     check_name(name)
+    settings = settings or Settings()
     row = BACKENDS[name]
-    available, why_not = row.available()
+    if why_not := row.lacks(graph, settings):
+        raise BackendError(why_not)
+    available, why_not = row.available(settings.device)
     if not available:
         raise MissingPackage(why_not)
-    if why_not := row.lacks(graph):
-        raise BackendError(why_not)
-    return row.create().open(graph, threads, batch)
+    return row.create().open(graph, settings)

@@ -6,8 +6,9 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from streamkit.errors import BackendError, MissingPackage, require
-from streamkit.inference.backend import Array, Backend
+from streamkit.inference.backend import Arrays, Backend
 from streamkit.inference.graph import Graph
+from streamkit.inference.settings import Settings
 
 GROUP = "streamkit.models"
 
@@ -20,17 +21,18 @@ class TorchBackend(Backend):
 
     name = "torch"
 
-    def _open(self, graph: Graph, threads: int, batch: int) -> None:
+    def _open(self, graph: Graph, settings: Settings) -> None:
         self._torch: Any = require("torch", "train", "the torch backend")
-        self._torch.set_num_threads(threads)
+        self._torch.set_num_threads(settings.threads)
         module = build(graph)
         self._module: Any = load_weights(module, graph).eval().requires_grad_(False)
 
-    def _infer(self, x: Array) -> Array:
+    def _run(self, arrays: Arrays) -> Arrays:
         # The module may hand back a view of its input or of a buffer, hence the clone of what is not a fresh tensor.
         with self._torch.inference_mode():
-            result: Array = self._module(self._torch.from_numpy(x)).clone().numpy()
-        return result
+            result = self._module(*map(self._torch.from_numpy, arrays))
+            tensors = result if isinstance(result, tuple) else (result,)
+            return tuple(tensor.clone().numpy() for tensor in tensors)
 
     def _close(self) -> None:
         del self._module
@@ -71,10 +73,11 @@ def load_weights(module: Any, graph: Graph) -> Any:
     """`module` with the weights of `graph` in it."""
     if graph.weights is None:
         raise BackendError(f"graph {graph.name!r} has a builder but no weights (a .safetensors file)")
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
+    content = graph.read(graph.weights)
     try:
-        module.load_state_dict(load_file(graph.weights))
+        module.load_state_dict(load(content))
     except Exception as error:
         raise BackendError(f"{graph.weights} does not fit builder {graph.builder!r}: {error}") from error
     return module
