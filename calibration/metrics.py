@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -36,6 +36,8 @@ class Score:
         Items scored.
     note
         What was resampled and permuted.
+    boot
+        Its bootstrap draws. Two scores of the same items by the same metric and seed drew the same items each time.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Score:
     p: float
     n: int
     note: str = ""
+    boot: Array = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
     def metric(self) -> Metric:
         """As a bundle keeps it."""
@@ -120,7 +123,7 @@ def score_classes(
     boot = [whole(y[rows], guess[rows], names) for rows, names in (resample() for _ in range(draws.bootstrap))]
     null = [whole(y[_shuffle_within(groups, rng)], guess, groups) for _ in range(draws.permutations)]
     note = f"interval: bootstrap over {what}; p: {draws.permutations} permutations of labels within groups"
-    return Score(name, value, chance, _interval(boot, value), _p(null, value), len(y), note)
+    return Score(name, value, chance, _interval(boot, value), _p(null, value), len(y), note, np.array(boot))
 
 
 def _mean_over_groups(metric: Callable[..., float], y: NDArray, guess: Array, groups: NDArray) -> float:
@@ -153,7 +156,7 @@ def score_trace(name: str, y: Array, guess: Array, sequence: NDArray, draws: Dra
     note = (
         f"interval: bootstrap over blocks of {size} windows; p: {draws.permutations} circular shifts within recordings"
     )
-    return Score(name, value, 0.0, _interval(boot, value), _p(null, value), n, note)
+    return Score(name, value, 0.0, _interval(boot, value), _p(null, value), n, note, np.array(boot))
 
 
 def correlations(a: Array, b: Array) -> Array:
@@ -227,7 +230,7 @@ def score_identification(
         f"bootstrap over images; p: {draws.permutations} permutations of images"
     )
     title = name or f"{n_way}-way identification"
-    return Score(title, value, 1 / n_way, _interval(boot, value), _p(null, value), len(own), note)
+    return Score(title, value, 1 / n_way, _interval(boot, value), _p(null, value), len(own), note, boot)
 
 
 def score_pixels(reconstructions: Array, shown: Array, draws: Draws, name: str = "pixel correlation") -> Score:
@@ -239,7 +242,7 @@ def score_pixels(reconstructions: Array, shown: Array, draws: Draws, name: str =
     null = [(a * b[rng.permutation(len(b))]).sum(1).mean() for _ in range(min(draws.permutations, 200))]
     value = float(each.mean())
     note = f"chance is that of shuffled pairs; interval: bootstrap over items; p: {len(null)} permutations"
-    return Score(name, value, float(np.mean(null)), _interval(boot, value), _p(null, value), len(each), note)
+    return Score(name, value, float(np.mean(null)), _interval(boot, value), _p(null, value), len(each), note, boot)
 
 
 def _resampler(groups: NDArray, rng: np.random.Generator) -> tuple[Callable[[], tuple[NDArray[np.intp], NDArray]], str]:
@@ -274,6 +277,17 @@ def _rotate_within(sequence: NDArray, rng: np.random.Generator) -> NDArray[np.in
         rows = np.flatnonzero(sequence == name)
         order[rows] = np.roll(rows, int(rng.integers(len(rows))))
     return order
+
+
+def difference_interval(first: Score, second: Score) -> tuple[float, float]:
+    """95 % interval of `second` minus `first`: the same items are drawn for both, so what they share cancels.
+
+    Parameters
+    ----------
+    first, second
+        The same metric of two decoders on the same items, drawn from the same seed.
+    """
+    return _interval(second.boot - first.boot, second.value - first.value)
 
 
 def _interval(draws: Array | list[float], value: float) -> tuple[float, float]:

@@ -80,6 +80,8 @@ class Effect(Part):
         95 % interval of the difference (reduced minus full), items resampled in pairs.
     n
         How many items were scored.
+    chance
+        What a guess would get.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Effect(Part):
     reduced: float
     ci95: tuple[float, float]
     n: int = Field(ge=0)
+    chance: float | None = None
 
 
 class Metric(Part):
