@@ -184,7 +184,7 @@ def evaluate(
         per_recording = [run_pipeline(bundle, runner, recording, recipe) for recording in recordings]
     finally:
         runner.close()
-    answers = _answers(recordings, [predictions for predictions, _ in per_recording], recipe.target, output)
+    answers = answers_of(recordings, [predictions for predictions, _ in per_recording], recipe.target, output)
     counts = {key: sum(c.get(key, 0) for _, c in per_recording) for key in per_recording[0][1]}
     seed = bundle.provenance.seed or 0
     scores = score(answers, recipe.target, output, recipe.evaluate, seed)
@@ -271,12 +271,13 @@ def _chunks(signal: Signal | None, expected: StreamSpec) -> deque[Chunk]:
     return deque(narrow(signal, expected.ch_names).chunks(size))
 
 
-def _answers(
+def answers_of(
     recordings: Sequence[Recording],
     predictions: Sequence[Sequence[Prediction]],
     target: TargetSection,
     output: OutputSpec,
 ) -> Answers:
+    """Put predictions beside what they should have been; those without a target, or over invalid samples, are left out."""
     # The order of the outputs is the contract's; the patterns of the classes may name them in another.
     place = [output.labels.index(name) for name in target.labels] if target.kind == "class" else []
     rows = []
