@@ -14,6 +14,7 @@
     │   ├── ContractMismatch      a stream that is not what the bundle was calibrated on
     │   └── StreamLost            the source went away and did not come back
     ├── BackendError              a backend that cannot run here, or that failed its proof
+    │   └── CannotRun             exit status 2: what was asked for is nothing for that graph
     ├── OverrunError              a reader fell behind by more than a ring holds
     └── CheckFailed               a verification that ran and did not hold
 
@@ -92,6 +93,12 @@ class StreamLost(StreamError):
 
 class BackendError(StreamkitError):
     """A backend that cannot run here, or that failed its proof."""
+
+
+class CannotRun(BackendError):
+    """A backend, device or precision was asked for that is nothing for that graph."""
+
+    exit_status = 2
 
 
 class OverrunError(StreamkitError):

@@ -6,25 +6,33 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from streamkit.errors import BackendError, StreamkitError
+from streamkit.errors import BackendError, CannotRun, MissingPackage
 from streamkit.inference.backend import Arrays, Backend
 from streamkit.inference.graph import Graph
 from streamkit.inference.proof import Reference, example, open_proven
 from streamkit.inference.settings import Settings
 from streamkit.inference.table import BACKENDS
 
-CALLS = 10
+CALLS = 50
+"""Most timed calls of each in one race."""
+
 SECONDS = 1.0
+"""Longest race, unless a single round takes longer."""
+
+MARGIN = 0.05
+"""Who is faster by less than this part is not faster: another choice at every start would help nobody."""
+
 logger = logging.getLogger(__name__)
 Contender = tuple[str, Settings]
 
 
-@dataclass
+@dataclass(eq=False)
 class Trial:
-    """How one backend fared: either `why_not`, or the rest.
+    """How one contender fared: either `why_not`, or the rest.
 
     Attributes
     ----------
@@ -50,12 +58,35 @@ class Trial:
 
     @property
     def latency(self) -> float:
-        """Median seconds per call; infinite when it did not run."""
+        """Median seconds per call; infinite when none was timed."""
         return float(np.median(self.latencies)) if self.latencies else np.inf
+
+    @property
+    def opened(self) -> Backend:
+        """Its backend, which must be open."""
+        if self.backend is None:
+            raise BackendError(f"backend {self.name!r} is not open")
+        return self.backend
+
+    def facts(self) -> dict[str, Any]:
+        """All of it, as JSON values."""
+        passed = not self.why_not
+        quantiles = [float(q) for q in np.percentile(np.array(self.latencies) * 1e3, [50, 99])] if self.latencies else []
+        return {
+            "backend": self.name,
+            "device": self.settings.device,
+            "precision": self.settings.precision,
+            "threads": self.settings.threads,
+            "passed": passed,
+            "failed": self.failed,
+            "why_not": self.why_not,
+            "relative_error": self.error if passed else None,
+            "latency_ms": dict(zip(("p50", "p99"), quantiles, strict=True)) if quantiles else None,
+        }
 
 
 def enter(contender: Contender, graph: Graph, reference: Reference) -> Trial:
-    """Open one contender and let it prove itself."""
+    """Open one contender and let it prove itself; whatever goes wrong with it is its own failure."""
     name, settings = contender
     row = BACKENDS.get(name)
     if row is not None and (why_not := row.lacks(graph, settings) or row.available(settings.device)[1]):
@@ -63,9 +94,10 @@ def enter(contender: Contender, graph: Graph, reference: Reference) -> Trial:
         return Trial(name, settings, why_not)
     try:
         backend, error = open_proven(name, graph, reference, settings)
-    except StreamkitError as failure:
-        logger.warning("backend %s is out: %s", name, failure)
-        return Trial(name, settings, str(failure), failed=True)
+    except Exception as failure:
+        why_not = str(failure) or type(failure).__name__
+        logger.info("backend %s is out: %s", name, why_not)
+        return Trial(name, settings, why_not, failed=not isinstance(failure, MissingPackage | CannotRun))
     return Trial(name, settings, error=error, backend=backend)
 
 
@@ -75,6 +107,7 @@ def contest(
     contenders: Iterable[Contender],
     cadence: float = 0.05,
     calls: int = CALLS,
+    budget: float = SECONDS,
 ) -> list[Trial]:
     """Let backends prove themselves, then time those that passed, in turn, at about live cadence.
 
@@ -84,55 +117,82 @@ def contest(
     ----------
     cadence
         Seconds between two calls of the same backend.
-    calls
-        Timed calls of each, within about a second in all.
+    calls, budget
+        As `race` has them.
 
     Returns
     -------
     list of Trial
         One per contender, in their order. The backends in it are open: close them.
     """
-    trials = [enter(contender, graph, reference) for contender in contenders]
-    racers = [trial for trial in trials if trial.backend is not None]
-    if len(racers) > 1:
-        race(racers, example(reference), cadence, calls)
+    trials: list[Trial] = []
+    try:
+        trials += (enter(contender, graph, reference) for contender in contenders)
+        racers = passed(trials)
+        if len(racers) > 1:
+            race(racers, example(reference), cadence, calls, budget)
+    except BaseException:
+        close_all(trials)
+        raise
     return trials
 
 
 def race(racers: list[Trial], x: Arrays, cadence: float, calls: int = CALLS, budget: float = SECONDS) -> None:
-    """Time up to `calls` calls of each racer within about `budget` seconds, at least one each if any."""
-    end = time.perf_counter() + budget
+    """Time up to `calls` calls of each racer within about `budget` seconds, at least one each if any.
+
+    The racers take turns, so that whatever else the machine does meets all of them; what they did before is left out.
+    """
+    for racer in racers:
+        racer.latencies = []
+    runs = [(racer, racer.opened.run) for racer in racers]
+    pause = cadence / len(racers)
+    due = time.perf_counter()
+    end = due + budget
     for _ in range(calls):
-        for racer in racers:
-            time.sleep(cadence / len(racers))
+        for racer, run in runs:
+            due = max(due + pause, time.perf_counter())
+            time.sleep(max(0.0, due - time.perf_counter()))
             begin = time.perf_counter()
-            racer.backend.run(*x)  # type: ignore[union-attr]
+            run(*x)
             racer.latencies.append(time.perf_counter() - begin)
         if time.perf_counter() > end:
             return
 
 
+def passed(trials: Iterable[Trial]) -> list[Trial]:
+    """Those that are open, proven and warm."""
+    return [trial for trial in trials if trial.backend is not None]
+
+
 def winner(trials: list[Trial]) -> Trial:
-    """The fastest trial that passed; logs a warning when it stands in for one that failed.
+    """Of those that passed and are within `MARGIN` of the fastest, the one with the fewest threads, then the first.
 
     Raises
     ------
     BackendError
-        When none passed; lists why not, one line per backend.
+        When none passed; lists why not, one line per contender. `CannotRun` when none of them failed.
     """
-    passed = [trial for trial in trials if trial.backend is not None]
-    if not passed:
-        reasons = "\n  ".join(f"{trial.name}: {trial.why_not}" for trial in trials)
-        raise BackendError(f"no backend can run this graph:\n  {reasons}")
-    best = min(passed, key=lambda trial: trial.latency)
-    failed = [trial.name for trial in trials if trial.failed]
-    if failed:
-        logger.warning("falling back to backend %s, for %s failed", best.name, " and ".join(failed))
-    return best
+    racers = passed(trials)
+    if not racers:
+        raise _nobody(trials)
+    best = min(racer.latency for racer in racers)
+    close = [racer for racer in racers if racer.latency * (1 - MARGIN) <= best]
+    return min(close, key=lambda racer: racer.settings.threads)
 
 
-def close_all(trials: Iterable[Trial], keep: Backend | None = None) -> None:
-    """Close the backends of a contest, all but `keep`."""
+def _nobody(trials: list[Trial]) -> BackendError:
+    """What to say when nobody passed; where only one could have, that needs no list."""
+    failed = [trial for trial in trials if trial.failed]
+    if failed and len({trial.name for trial in trials}) == 1:
+        return BackendError(failed[0].why_not)
+    reasons = dict.fromkeys(f"{trial.name}: {trial.why_not}" for trial in trials)
+    kind = BackendError if failed else CannotRun
+    return kind("no backend can run this graph:\n  " + "\n  ".join(reasons))
+
+
+def close_all(trials: Iterable[Trial], keep: Trial | None = None) -> None:
+    """Close the backends of a contest, all but that of `keep`."""
     for trial in trials:
-        if trial.backend is not None and trial.backend is not keep:
+        if trial.backend is not None and trial is not keep:
             trial.backend.close()
+            trial.backend = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from streamkit.errors import BackendError
@@ -49,23 +51,28 @@ def prove(backend: Backend, reference: Reference, tolerance: float = TOLERANCES[
     """
     inputs, outputs = map(arrays_of, reference)
     answers = [backend.run(*(x[i : i + 1] for x in inputs)) for i in range(len(inputs[0]))]
-    error = 0.0
-    for wanted, parts in zip(outputs, zip(*answers, strict=True), strict=True):
-        got = np.concatenate(parts)
-        if got.shape != wanted.shape:
-            raise BackendError(
-                f"backend {backend.name!r} gave outputs of shape {got.shape}, the reference has {wanted.shape}"
-            )
-        scale = float(np.max(np.abs(wanted))) or 1.0
-        # The comparison is written so that what is not a number is an error, too.
-        worst = float(np.max(np.abs(got.astype(np.float64) - wanted))) / scale
-        error = worst if not worst <= error else error
+    got = [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+    if [array.shape for array in got] != [array.shape for array in outputs]:
+        raise BackendError(
+            f"backend {backend.name!r} gave outputs of shape {_shapes(got)}, the reference has {_shapes(outputs)}"
+        )
+    error = float(np.max([_relative_error(*pair) for pair in zip(got, outputs, strict=True)]))
+    # Written so that what is not a number is an error, too.
     if not error <= tolerance:
         raise BackendError(
             f"backend {backend.name!r} failed its proof: its outputs differ from the reference by {error:.2g} "
-            f"(relative), allowed is {tolerance:g}. Try another backend, or --backend auto"
+            f"(relative), allowed is {tolerance:g}"
         )
     return error
+
+
+def _relative_error(got: Array, wanted: Array) -> float:
+    scale = float(np.max(np.abs(wanted))) or 1.0
+    return float(np.max(np.abs(got.astype(np.float64) - wanted))) / scale
+
+
+def _shapes(arrays: Sequence[Array]) -> str:
+    return " and ".join(str(array.shape) for array in arrays)
 
 
 def open_proven(

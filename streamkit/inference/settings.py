@@ -56,8 +56,8 @@ class Settings:
                 f"threads={self.threads} and batch={self.batch} were given, expected at least 1 each: "
                 "leave them out for one thread and single windows"
             )
-        _one_of("precision", self.precision, PRECISIONS)
-        _one_of("device", self.device, DEVICES)
+        one_of("precision", self.precision, PRECISIONS)
+        one_of("device", self.device, DEVICES)
 
     def __str__(self) -> str:
         """As people read it: ``cpu, float32, 2 threads``."""
@@ -71,7 +71,8 @@ class Settings:
         return ", ".join(words)
 
 
-def _one_of(what: str, given: str, known: tuple[str, ...]) -> None:
+def one_of(what: str, given: str, known: tuple[str, ...]) -> None:
+    """Raise ConfigError unless `given` is one of the `known`."""
     if given not in known:
         raise ConfigError(
             f"there is no {what} {given!r}, expected one of {', '.join(known)}.{did_you_mean(given, known)}"

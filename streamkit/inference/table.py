@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Literal
 
-from streamkit.errors import BackendError, ConfigError, MissingPackage, did_you_mean, require
+from streamkit.errors import CannotRun, ConfigError, MissingPackage, did_you_mean, require
 from streamkit.inference import cuda_driver
 from streamkit.inference.backend import Backend
 from streamkit.inference.graph import Graph
@@ -32,6 +34,8 @@ class BackendRow:
         One line for people.
     precisions
         What it can compute in, on each device it can use.
+    also
+        Other distributions that bring the package.
     """
 
     name: str
@@ -41,6 +45,20 @@ class BackendRow:
     runs: Literal["onnx", "builder"]
     summary: str
     precisions: Mapping[Device, tuple[Precision, ...]]
+    also: tuple[str, ...] = ()
+
+    def present(self, device: Device | None = None) -> tuple[bool, str]:
+        """Whether its package, and the driver that `device` needs, are here; if not, why, and what to do.
+
+        Quick, for nothing is imported; `available` has the last word.
+        """
+        if device is None:
+            return _any(self.present(each) for each in self.precisions)
+        if device not in self.precisions:
+            return False, f"backend {self.name} does not run on {device}, only on {' and '.join(self.precisions)}"
+        if device != "cpu" and (why_not := cuda_driver.probe().why_not):
+            return False, why_not
+        return (True, "") if find_spec(self.package) else self._imported()
 
     def available(self, device: Device | None = None) -> tuple[bool, str]:
         """Whether it can be used on `device`, by default on any; if not, why, and what to do.
@@ -48,24 +66,29 @@ class BackendRow:
         The driver is asked before a package that needs it is imported: some take the process down without one.
         """
         if device is None:
-            answers = [self.available(each) for each in self.precisions]
-            return next((answer for answer in answers if answer[0]), answers[0])
-        if device not in self.precisions:
-            return False, f"backend {self.name} does not run on {device}, only on {' and '.join(self.precisions)}"
-        if device != "cpu" and (why_not := cuda_driver.probe().why_not):
-            return False, why_not
+            return _any(self.available(each) for each in self.precisions)
+        why_not = self.present(device)[1] or self._imported()[1] or self.kind().why_not(device)
+        return not why_not, why_not
+
+    def _imported(self) -> tuple[bool, str]:
         try:
             require(self.package, self.extra, f"the {self.name} backend")
         except MissingPackage as error:
             return False, str(error)
-        why_not = self.kind().why_not(device)
-        return not why_not, why_not
+        except Exception as error:  # a package that is there, and broken
+            return False, f"the {self.name} backend cannot import {self.package!r} ({type(error).__name__}: {error})"
+        return True, ""
 
     def version(self) -> str:
-        """Version of its package; empty when it is absent."""
-        if not self.available()[0]:
+        """Version of its package, which is not imported for it; empty when it is absent."""
+        if not find_spec(self.package):
             return ""
-        return str(importlib.import_module(self.package).__version__).partition("-")[0]
+        for name in (self.package, *self.also):
+            try:
+                return version(name)
+            except PackageNotFoundError:
+                continue
+        return "unknown"
 
     def lacks(self, graph: Graph, settings: Settings | None = None) -> str:
         """Why `graph` is nothing for this backend with `settings`; empty when it is."""
@@ -77,8 +100,10 @@ class BackendRow:
                 f"graph {graph.name!r} names no builder (it was packed from an ONNX file), so the {self.name} backend "
                 "cannot run it: use openvino or onnxruntime"
             )
-        if settings.precision not in self.precisions.get(settings.device, ()):
-            can = ", ".join(self.precisions.get(settings.device, ())) or "nothing"
+        if settings.device not in self.precisions:
+            return f"backend {self.name} does not run on {settings.device}, only on {' and '.join(self.precisions)}"
+        if settings.precision not in self.precisions[settings.device]:
+            can = ", ".join(self.precisions[settings.device])
             return f"backend {self.name} cannot compute in {settings.precision} on {settings.device}, only in {can}"
         if settings.precision == "int8" and "int8" not in graph.reduced:
             return f"graph {graph.name!r} has no int8 version in its bundle: make one with `streamkit quantize`"
@@ -119,6 +144,7 @@ BACKENDS: dict[str, BackendRow] = {
             "onnx",
             "ONNX Runtime on the processor, or on an NVIDIA GPU by its CUDA or TensorRT provider",
             {"cpu": ("float32", "int8"), "cuda": ("float32", "tf32"), "tensorrt": ("float32", "tf32", "fp16")},
+            ("onnxruntime-gpu",),
         ),
         BackendRow(
             "torch",
@@ -146,9 +172,20 @@ BACKENDS: dict[str, BackendRow] = {
             "onnx",
             "TensorRT engine built from the ONNX graph, kept for the next time",
             {"cuda": ("float32", "tf32", "fp16", "bf16")},
+            ("tensorrt-cu13", "tensorrt-cu12"),
         ),
     )
 }
+
+
+def _any(answers: Iterable[tuple[bool, str]]) -> tuple[bool, str]:
+    """The first yes, or else the first no."""
+    first: tuple[bool, str] | None = None
+    for answer in answers:
+        if answer[0]:
+            return answer
+        first = first or answer
+    return first or (False, "it runs nowhere")
 
 
 def check_name(name: str) -> None:
@@ -169,14 +206,14 @@ def open_backend(name: str, graph: Graph, settings: Settings | None = None) -> B
         For an unknown name.
     MissingPackage
         When its package, or the device, is absent.
-    BackendError
+    CannotRun
         For a graph it cannot run; says what to do.
     """
     check_name(name)
     settings = settings or Settings()
     row = BACKENDS[name]
     if why_not := row.lacks(graph, settings):
-        raise BackendError(why_not)
+        raise CannotRun(why_not)
     available, why_not = row.available(settings.device)
     if not available:
         raise MissingPackage(why_not)
