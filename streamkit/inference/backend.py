@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from streamkit.errors import BackendError
+from streamkit.errors import BackendError, StreamkitError
 from streamkit.inference.graph import Graph, TensorSpec
 from streamkit.inference.settings import Device, Settings
 
@@ -31,7 +31,8 @@ class Backend(ABC):
     settings
         As opened.
     buffers
-        One array per input, ready to be filled: given to `infer` or `run` they need no copy on the way to the network.
+        One array per input, ready to be filled until `close`: given to `infer` or `run` they need no copy on the way
+        to the network. Any other array is copied into them, so let one thread at a time fill them.
     """
 
     name: ClassVar[str]
@@ -41,9 +42,9 @@ class Backend(ABC):
     buffers: Arrays = ()
 
     def __init__(self) -> None:
+        self._graph: Graph | None = None
         self._shapes: tuple[tuple[int, ...], ...] = ()
         self._dtypes: tuple[np.dtype[Any], ...] = ()
-        self._inputs: tuple[TensorSpec, ...] = ()
         self._one_at_a_time = Lock()
 
     @classmethod
@@ -57,19 +58,23 @@ class Backend(ABC):
         Raises
         ------
         BackendError
-            When this backend cannot run the graph, or is open already; says why.
+            When this backend cannot run the graph, or is open already; says why. Nothing of the graph stays loaded.
         MissingPackage
             When its package is not installed; says which extra brings it.
         """
-        if self._shapes:
+        if self._graph is not None:
             raise BackendError(f"backend {self.name!r} is open already: close it first, or make another")
         self.settings = settings = settings or Settings()
-        self.input_spec, self.output_spec, self._inputs = graph.input, graph.output, graph.inputs
+        self.input_spec, self.output_spec = graph.input, graph.output
         shapes = tuple(spec.at_batch(settings.batch) for spec in graph.inputs)
-        self._dtypes = tuple(np.dtype(spec.dtype) for spec in graph.inputs)
-        self.buffers = tuple(np.zeros(shape, dtype) for shape, dtype in zip(shapes, self._dtypes, strict=True))
-        self._open(graph, settings)
-        self._shapes = shapes
+        dtypes = tuple(np.dtype(spec.dtype) for spec in graph.inputs)
+        self.buffers = tuple(np.zeros(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
+        try:
+            self._open(graph, settings)
+        except BaseException:
+            self.buffers = ()
+            raise
+        self._graph, self._shapes, self._dtypes = graph, shapes, dtypes
         return self
 
     def infer(self, x: Array) -> Array:
@@ -89,7 +94,7 @@ class Backend(ABC):
         Raises
         ------
         BackendError
-            When the backend is closed, `x` has another shape or dtype, or the graph has more inputs.
+            When the backend is closed, `x` has another shape or dtype, the graph has more inputs, or its runtime fails.
         """
         return self.run(x)[0]
 
@@ -99,39 +104,50 @@ class Backend(ABC):
         Threads may call at the same time: they take turns.
         """
         with self._one_at_a_time:
-            if len(arrays) != len(self._shapes):
+            buffers = self.buffers
+            if len(arrays) != len(buffers) or not buffers:
                 raise self._refusal(arrays)
-            for x, shape, dtype in zip(arrays, self._shapes, self._dtypes, strict=True):
-                if x.shape != shape or x.dtype != dtype:
-                    raise self._refusal(arrays)
-            return self._run(tuple(x if x.flags.c_contiguous else np.ascontiguousarray(x) for x in arrays))
+            given = arrays if len(arrays) == 1 else _apart(arrays, buffers)
+            for x, buffer, shape, dtype in zip(given, buffers, self._shapes, self._dtypes, strict=True):
+                if x is not buffer:
+                    if not isinstance(x, np.ndarray) or x.shape != shape or x.dtype != dtype:
+                        raise self._refusal(arrays)
+                    np.copyto(buffer, x)
+            try:
+                return self._run(buffers)
+            except StreamkitError:
+                raise
+            except Exception as error:
+                raise self._failure(error) from error
 
     def close(self) -> None:
         """Let go of the graph; closing twice is fine."""
         with self._one_at_a_time:
-            if self._shapes:
-                self._shapes, self.buffers = (), ()
+            if self._graph is not None:
+                self._graph, self.buffers = None, ()
                 self._close()
 
     def _refusal(self, arrays: Arrays) -> BackendError:
-        if not self._shapes:
+        if self._graph is None:
             return BackendError(f"backend {self.name!r} is not open: call open(graph) before infer(x)")
-        given = ", ".join(f"{x.dtype} of shape {x.shape}" for x in arrays)
-        expected = ", ".join(
-            f"{dtype} of shape {shape}" for dtype, shape in zip(self._dtypes, self._shapes, strict=True)
-        )
-        if len(self._shapes) == 1:
-            return BackendError(f"backend {self.name!r} was given {given}, expected {expected} (batch, n_chans, n_times)")
-        names = ", ".join(spec.name for spec in self._inputs)
-        return BackendError(f"backend {self.name!r} was given {given}, expected {expected} (for {names})")
+        given = ", ".join(map(_shown, arrays)) or "nothing"
+        wanted = zip(self._dtypes, self._shapes, strict=True)
+        expected = ", ".join(f"{dtype} of shape {shape}" for dtype, shape in wanted)
+        names = ", ".join(spec.name for spec in self._graph.inputs)
+        axes = "(batch, n_chans, n_times)" if len(self._shapes) == 1 else f"(for {names})"
+        return BackendError(f"backend {self.name!r} was given {given}, expected {expected} {axes}")
+
+    def _failure(self, error: Exception) -> BackendError:
+        graph = "" if self._graph is None else self._graph.name
+        return BackendError(f"backend {self.name!r} could not run graph {graph!r} ({said(error)}): try another backend")
 
     @abstractmethod
     def _open(self, graph: Graph, settings: Settings) -> None:
-        """Load; may put arrays of the runtime's own into `buffers`."""
+        """Load; may put arrays of the runtime's own into `buffers`. When it raises, nothing it loaded stays."""
 
     @abstractmethod
     def _run(self, arrays: Arrays) -> Arrays:
-        """Outputs that the caller owns; an array of `buffers` may be among `arrays`."""
+        """Outputs that the caller owns; `arrays` are `buffers`, filled."""
 
     @abstractmethod
     def _close(self) -> None: ...
@@ -141,3 +157,24 @@ class Backend(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+def said(error: BaseException) -> str:
+    """What a runtime says without the places in its sources, on one line of at most 300 characters."""
+    lines = (line.strip() for line in str(error).splitlines())
+    words = " ".join(line for line in lines if line and not line.startswith("Exception from "))
+    return (words or type(error).__name__)[:300]
+
+
+def _apart(arrays: Arrays, buffers: Arrays) -> Arrays:
+    """Copy what lies in the buffer of another input: that would be overwritten before it is read."""
+    return tuple(x.copy() if _lies_in_another(x, own, buffers) else x for x, own in zip(arrays, buffers, strict=True))
+
+
+def _lies_in_another(x: Array, own: Array, buffers: Arrays) -> bool:
+    others = (buffer for buffer in buffers if buffer is not own)
+    return isinstance(x, np.ndarray) and any(np.may_share_memory(x, buffer) for buffer in others)
+
+
+def _shown(x: Any) -> str:
+    return f"{x.dtype} of shape {x.shape}" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"

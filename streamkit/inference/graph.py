@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from streamkit.errors import BackendError
+from streamkit.errors import BackendError, CannotRun
 from streamkit.inference.settings import TOLERANCES, Precision
 
 
@@ -36,6 +36,11 @@ class TensorSpec(BaseModel):
     def at_batch(self, batch: int) -> tuple[int, ...]:
         """Shape of an array of `batch` items."""
         return tuple(batch if size is None else size for size in self.shape)
+
+    @property
+    def sizes(self) -> str:
+        """Shape for people: ``(batch, 3, 8)``."""
+        return "(" + ", ".join("batch" if size is None else str(size) for size in self.shape) + ")"
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class Graph:
 
     def tolerance(self, precision: Precision) -> float:
         """Largest relative error that passes a proof at `precision`."""
+        self._check_made(precision)
         return self.reduced[precision].tolerance if precision in self.reduced else TOLERANCES[precision]
 
     def onnx_file(self, precision: Precision = "float32") -> Path:
@@ -110,10 +116,15 @@ class Graph:
         BackendError
             When there is none.
         """
+        self._check_made(precision)
         file = self.reduced[precision].onnx if precision in self.reduced else self.onnx
         if file is None:
-            raise BackendError(f"graph {self.name!r} has no ONNX file: use the torch backend")
+            raise CannotRun(f"graph {self.name!r} has no ONNX file: use the torch backend")
         return file
+
+    def _check_made(self, precision: Precision) -> None:
+        if precision == "int8" and precision not in self.reduced:
+            raise CannotRun(f"graph {self.name!r} has no int8 version: make one with `streamkit quantize`")
 
     def read(self, file: Path) -> bytes:
         """Content of one of its files: what was checked is what is used.

@@ -7,7 +7,6 @@ OpenVINO alone can still check a file it was handed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from streamkit.inference.graph import TensorSpec
 
@@ -146,9 +145,3 @@ def signature(content: bytes) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec,
     outputs = tuple(_spec(part) for part in _parts(graph, 12))
     return tuple(spec for spec in inputs if spec.name not in weights), outputs
 
-
-def read(path: Path) -> bytes:
-    """Content of an ONNX file, checked to be one."""
-    content = path.read_bytes()
-    _graph(memoryview(content))
-    return content

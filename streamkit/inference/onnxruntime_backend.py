@@ -1,41 +1,139 @@
-"""ONNX Runtime on the processor."""
+"""ONNX Runtime on the processor, or on an NVIDIA GPU by its CUDA or TensorRT provider.
+
+The GPU providers were *not run*: written without a GPU, and without the package ``onnxruntime-gpu`` that has them.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
+import numpy as np
+
 from streamkit.errors import BackendError, require
-from streamkit.inference.backend import Arrays, Backend
+from streamkit.inference import cuda_driver
+from streamkit.inference.backend import Arrays, Backend, said
+from streamkit.inference.checked import network
+from streamkit.inference.engines import EngineKey, default_folder
 from streamkit.inference.graph import Graph
-from streamkit.inference.settings import Settings
+from streamkit.inference.settings import Device, Settings
 
 QUIET = 4  # fatal only: what goes wrong reaches the user as one of our messages
+PROVIDERS: dict[Device, str] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
 
 
 class OnnxRuntimeBackend(Backend):
-    """One session; its threads sleep between calls rather than spin, for a decoder is idle most of the time."""
+    """One session; its threads sleep between calls rather than spin, for a decoder is idle most of the time.
+
+    Inputs and outputs are bound once. On the processor the session reads `buffers` where they are; for a GPU they are
+    copied to memory there by each call. A graph runs as a whole on the device that was asked for, or not at all.
+    """
 
     name = "onnxruntime"
 
+    @classmethod
+    def why_not(cls, device: Device) -> str:
+        """See `Backend.why_not`."""
+        here = require("onnxruntime", "onnx", "the onnxruntime backend").get_available_providers()
+        if PROVIDERS[device] in here:
+            return ""
+        return (
+            f"the installed onnxruntime has no {PROVIDERS[device]} (it has {', '.join(here)}): "
+            "pip uninstall onnxruntime, then pip install onnxruntime-gpu"
+        )
+
     def _open(self, graph: Graph, settings: Settings) -> None:
         runtime = require("onnxruntime", "onnx", "the onnxruntime backend")
-        file = graph.onnx_file(settings.precision)
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = settings.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = QUIET
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        content = graph.read(file)
+        content = network(graph, settings.precision)
+        provider = PROVIDERS[settings.device], _provider_options(content, settings, runtime.__version__)
         try:
-            self._session: Any = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            # Left to itself, a session that fails prints so and starts anew on the processor.
+            session: Any = runtime.InferenceSession(
+                content, _options(runtime, settings), providers=[provider], enable_fallback=0
+            )
+            _check_provider(session, PROVIDERS[settings.device])
+            self._bind(runtime, session, graph, settings)
+        except BackendError:
+            raise
         except Exception as error:
-            raise BackendError(f"onnxruntime could not load {file}: {error}") from error
-        self._names = [spec.name for spec in graph.inputs]
-        self._outputs = [spec.name for spec in graph.outputs]
+            file = graph.onnx_file(settings.precision)
+            raise BackendError(f"onnxruntime could not load {file} ({said(error)}): try the openvino backend") from error
+
+    def _bind(self, runtime: Any, session: Any, graph: Graph, settings: Settings) -> None:
+        binding = session.io_binding()
+        where = "cpu" if settings.device == "cpu" else "cuda"
+        # On the processor an OrtValue shares the memory of its array; a copy is made elsewhere.
+        inputs = tuple(runtime.OrtValue.ortvalue_from_numpy(buffer, where) for buffer in self.buffers)
+        outputs = tuple(np.zeros(spec.at_batch(settings.batch), spec.dtype) for spec in graph.outputs)
+        for spec, value in zip(graph.inputs, inputs, strict=True):
+            binding.bind_ortvalue_input(spec.name, value)
+        for spec, out in zip(graph.outputs, outputs, strict=True):
+            binding.bind_output(spec.name, "cpu", 0, out.dtype, out.shape, out.ctypes.data)
+        self._elsewhere = inputs if where != "cpu" else ()
+        self._outputs, self._binding, self._session = outputs, binding, session
 
     def _run(self, arrays: Arrays) -> Arrays:
-        return tuple(self._session.run(self._outputs, dict(zip(self._names, arrays, strict=True))))
+        for value, x in zip(self._elsewhere, arrays, strict=False):
+            value.update_inplace(x)
+        self._session.run_with_iobinding(self._binding)
+        return tuple(out.copy() for out in self._outputs)
 
     def _close(self) -> None:
-        del self._session
+        del self._elsewhere, self._binding, self._session, self._outputs
+
+
+def _options(runtime: Any, settings: Settings) -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = QUIET
+    options.use_deterministic_compute = True
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    if settings.device != "cpu":
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    return options
+
+
+def _provider_options(content: bytes, settings: Settings, version: str) -> dict[str, str]:
+    """Options of the provider, as strings.
+
+    The TensorRT provider has no switch for TF32 and uses it: whether that is float32 enough, the proof says.
+    """
+    if settings.device == "cuda":
+        # The heuristic picks the same kernel every time; the default measures, and so may pick another.
+        return {"use_tf32": str(int(settings.precision == "tf32")), "cudnn_conv_algo_search": "HEURISTIC"}
+    if settings.device == "tensorrt":
+        folder = default_folder() / _engine_key(content, settings, version).file.removesuffix(".engine")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return {
+            "trt_fp16_enable": str(int(settings.precision == "fp16")),
+            "trt_engine_cache_enable": "1",
+            "trt_engine_cache_path": str(folder),
+        }
+    return {}
+
+
+def _engine_key(content: bytes, settings: Settings, version: str) -> EngineKey:
+    driver = cuda_driver.probe()
+    return EngineKey(
+        onnx=hashlib.sha256(content).hexdigest(),
+        gpu=", ".join(driver.gpus[:1]),
+        tensorrt=f"of onnxruntime {version}",
+        driver=driver.version,
+        precision=settings.precision,
+        batch=settings.batch,
+    )
+
+
+def _check_provider(session: Any, wanted: str) -> None:
+    used = session.get_providers()[0]
+    if used != wanted:
+        raise BackendError(
+            f"onnxruntime fell back from {wanted} to {used}, so its libraries (CUDA, cuDNN, TensorRT) are missing or of "
+            "another version: install those that its release notes name, or use --device cpu"
+        )

@@ -1,9 +1,11 @@
-"""PyTorch on the processor: a registered builder makes the module, safetensors fill it."""
+"""PyTorch: a registered builder makes the module, safetensors fill it."""
 
 from __future__ import annotations
 
 from importlib.metadata import entry_points
 from typing import Any
+
+import numpy as np
 
 from streamkit.errors import BackendError, MissingPackage, require
 from streamkit.inference.backend import Arrays, Backend
@@ -14,28 +16,36 @@ GROUP = "streamkit.models"
 
 
 class TorchBackend(Backend):
-    """One module in eval mode, run in inference mode.
-
-    The number of threads is torch's own setting and holds for the whole process.
-    """
+    """One module in eval mode, run in inference mode on tensors that share the memory of `buffers`."""
 
     name = "torch"
 
     def _open(self, graph: Graph, settings: Settings) -> None:
-        self._torch: Any = require("torch", "train", "the torch backend")
-        self._torch.set_num_threads(settings.threads)
-        module = build(graph)
-        self._module: Any = load_weights(module, graph).eval().requires_grad_(False)
+        torch = require("torch", "train", "the torch backend")
+        module = load_weights(build(graph), graph).eval().requires_grad_(False)
+        self._torch: Any = torch
+        self._module: Any = module
+        self._n_outputs = len(graph.outputs)
+        self._inputs = tuple(torch.from_numpy(buffer) for buffer in self.buffers)
 
     def _run(self, arrays: Arrays) -> Arrays:
-        # The module may hand back a view of its input or of a buffer, hence the clone of what is not a fresh tensor.
-        with self._torch.inference_mode():
-            result = self._module(*map(self._torch.from_numpy, arrays))
-            tensors = result if isinstance(result, tuple) else (result,)
-            return tuple(tensor.clone().numpy() for tensor in tensors)
+        torch = self._torch
+        # Torch's number of threads belongs to the calling thread, and another backend may have set it.
+        if torch.get_num_threads() != self.settings.threads:
+            torch.set_num_threads(self.settings.threads)
+        with torch.inference_mode():
+            result = self._module(*self._inputs)
+        results = result if isinstance(result, tuple | list) else (result,)
+        if len(results) != self._n_outputs:
+            raise BackendError(
+                f"the module gives {len(results)} outputs, its graph names {self._n_outputs}: install the version of "
+                "the package that built it"
+            )
+        # A result may be a view of an input, of a weight or of what the module keeps.
+        return tuple(np.array(part.numpy(), order="C") for part in results)
 
     def _close(self) -> None:
-        del self._module
+        del self._module, self._inputs
 
 
 def build(graph: Graph) -> Any:
