@@ -1,4 +1,7 @@
-"""PyTorch: a registered builder makes the module, safetensors fill it."""
+"""PyTorch, eager: a registered builder makes the module, safetensors fill it.
+
+The GPU part was *not run*: written without a GPU.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,36 @@ import numpy as np
 from streamkit.errors import BackendError, MissingPackage, require
 from streamkit.inference.backend import Arrays, Backend
 from streamkit.inference.graph import Graph
-from streamkit.inference.settings import Settings
+from streamkit.inference.settings import Device, Settings
 
 GROUP = "streamkit.models"
 
 
 class TorchBackend(Backend):
-    """One module in eval mode, run in inference mode on tensors that share the memory of `buffers`."""
+    """One module in eval mode, run in inference mode on tensors that share the memory of `buffers`.
+
+    On a GPU `buffers` are page-locked, and each operation is launched by itself.
+    """
 
     name = "torch"
 
+    @classmethod
+    def why_not(cls, device: Device) -> str:
+        """See `Backend.why_not`."""
+        if device == "cpu":
+            return ""
+        from streamkit.inference import torch_cuda
+
+        return torch_cuda.why_not()
+
     def _open(self, graph: Graph, settings: Settings) -> None:
+        self._on_gpu: Any = None
+        if settings.device == "cuda":
+            from streamkit.inference.torch_cuda import OnGpu
+
+            self._on_gpu = OnGpu(graph, settings)
+            self.buffers = self._on_gpu.inputs
+            return
         torch = require("torch", "train", "the torch backend")
         module = load_weights(build(graph), graph).eval().requires_grad_(False)
         self._torch: Any = torch
@@ -29,6 +51,9 @@ class TorchBackend(Backend):
         self._inputs = tuple(torch.from_numpy(buffer) for buffer in self.buffers)
 
     def _run(self, arrays: Arrays) -> Arrays:
+        if self._on_gpu is not None:
+            outputs: Arrays = self._on_gpu.run()
+            return outputs
         torch = self._torch
         # Torch's number of threads belongs to the calling thread, and another backend may have set it.
         if torch.get_num_threads() != self.settings.threads:
@@ -45,7 +70,8 @@ class TorchBackend(Backend):
         return tuple(np.array(part.numpy(), order="C") for part in results)
 
     def _close(self) -> None:
-        del self._module, self._inputs
+        self._on_gpu = self._module = None
+        self._inputs = ()
 
 
 def build(graph: Graph) -> Any:
