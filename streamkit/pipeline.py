@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
 from streamkit.errors import ConfigError
+from streamkit.inference import Runner
 from streamkit.preprocess import Aligner, PreprocessConfig, Preprocessor, SideStream, WindowConfig, Windower
 from streamkit.preprocess.sample_times import SampleTimes
 from streamkit.types import Chunk, Event, Prediction, StreamSpec, Window
 
 
 class Infers(Protocol):
-    """What a pipeline needs of a runner (`streamkit.inference.Runner` has it)."""
+    """The least that a pipeline needs to answer windows; a `streamkit.inference.Runner` can do more."""
 
     def infer(self, x: NDArray[np.float32], /) -> NDArray[np.float32]:
         """``(1, n_chans, n_times)`` to the output without the batch axis, in an array the caller owns."""
+
+
+class _Plain:
+    """Something that infers, in the place of a runner: it carries nothing from window to window."""
+
+    steps = None
+
+    def __init__(self, infers: Infers, shape: tuple[int, int, int]) -> None:
+        self._infers, self.buffer = infers, np.zeros(shape, np.float32)
+
+    def infer(self, x: NDArray[Any], at: int = 0) -> NDArray[np.float32]:
+        return self._infers.infer(x)
+
+    def reset(self) -> None:
+        pass
 
 
 class Pipeline:
@@ -33,7 +49,8 @@ class Pipeline:
     preprocess, window
         How samples become windows.
     runner
-        What turns a window into an output.
+        What turns a window into an output. What it carries from window to window is forgotten before the first one, and
+        with the first window behind a gap where `preprocess` begins anew after gaps.
     picks
         Columns of an incoming chunk that are the channels of `spec`; None when they are those already.
     also
@@ -75,11 +92,13 @@ class Pipeline:
         self._aligner = Aligner(self._preprocessor.out, also, speed) if also else None
         out = self._aligner.out if self._aligner else self._preprocessor.out
         self._windower = Windower(out, window, history, speed)
-        self._runner = runner
+        shape = (1, out.n_chans, window.n_times)
+        self._runner = runner if isinstance(runner, Runner) else _Plain(runner, shape)
+        self._resets = preprocess.on_gap == "reset"
+        self._gaps: int | None = None
         self._picks = picks
         self._clock = clock
         self._processed = SampleTimes(self._windower.capacity)
-        self._input = np.zeros((1, out.n_chans, window.n_times), np.float32)
         self._seq = 0
 
     @property
@@ -136,14 +155,19 @@ class Pipeline:
 
     def infer(self, window: Window) -> Prediction:
         """Answer one window; predictions are numbered in the order of these calls."""
-        # The one place where (n_times, n_chans) becomes (batch, n_chans, n_times).
-        self._input[0] = window.data.T
+        if self._gaps is None or (self._resets and window.gaps != self._gaps):
+            self._runner.reset()
+        self._gaps = window.gaps
+        # The one place where (n_times, n_chans) becomes (batch, n_chans, n_times): in the network's own input.
+        self._runner.buffer[0] = window.data.T
         started = self._clock()
-        values = self._runner.infer(self._input)
+        values = self._runner.infer(self._runner.buffer, window.last)
         timing = window.timing | {"infer_start": started, "infer_end": self._clock()}
         seq = self._seq
         self._seq += 1
-        return Prediction(values, window.stamp, window.last, seq, window.event, window.valid, timing)
+        return Prediction(
+            values, window.stamp, window.last, seq, window.event, window.valid, timing, self._runner.steps
+        )
 
     def push(self, chunk: Chunk, stream: int = 0) -> list[Prediction]:
         """Take in raw samples of a stream, as `windows` does; returns the predictions they complete."""

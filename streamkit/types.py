@@ -144,6 +144,9 @@ class Window:
         LSL-clock time at which its newest sample was in this process; NaN offline.
     timing
         Ledger stamps so far by stage name, see `streamkit.ledger.STAMPS`; empty where nobody keeps time.
+    gaps
+        How many gaps the processed stream has had up to its newest sample: where that differs, what was carried over
+        from another window belongs to another stretch of the stream.
     """
 
     data: FloatArray
@@ -154,6 +157,7 @@ class Window:
     arrival: float = float("nan")
     mask: Mask | None = None
     timing: dict[str, float] = field(default_factory=dict)
+    gaps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,8 @@ class Prediction:
         As in `Window`.
     timing
         Ledger stamps of this prediction by stage name, seconds on the LSL clock.
+    steps
+        How many steps it took; None where the model repeats nothing.
     """
 
     values: NDArray[np.float32]
@@ -186,6 +192,7 @@ class Prediction:
     event: Event | None = None
     valid: bool = True
     timing: dict[str, float] = field(default_factory=dict)
+    steps: int | None = None
 
 
 class OutputSpec(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streamkit import __version__
-from streamkit.inference import RunnerConfig
+from streamkit.inference import AnyRunnerConfig, RunnerConfig
 from streamkit.preprocess import PreprocessConfig, Preprocessor, SideStream, WindowConfig, aligned_spec
 from streamkit.types import OutputSpec, StreamSpec
 
@@ -36,7 +36,7 @@ class Contract(Part):
     preprocess: PreprocessConfig = PreprocessConfig()
     window: WindowConfig
     output: OutputSpec
-    runner: RunnerConfig = RunnerConfig()
+    runner: AnyRunnerConfig = RunnerConfig()
     also: tuple[SideStream, ...] = ()
 
     @property

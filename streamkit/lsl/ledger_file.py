@@ -14,8 +14,10 @@ from streamkit.lsl.mailbox import Mailbox
 from streamkit.recording.append import AppendFile
 from streamkit.types import Prediction
 
-COLUMNS = ("seq", "event", "valid", *(f"t_{name}" for name in STAMPS), *(f"{name}_ms" for name in STAGES), "backlog")
-"""Stamps are seconds on the LSL clock, stages milliseconds, `backlog` the samples that waited when it left."""
+_TIMES = (*(f"t_{name}" for name in STAMPS), *(f"{name}_ms" for name in STAGES))
+COLUMNS = ("seq", "event", "valid", *_TIMES, "backlog", "steps")
+"""Stamps are seconds on the LSL clock, stages milliseconds, `backlog` the samples that waited when it left, `steps` how
+many it took, empty where the model repeats nothing."""
 
 BURST = 16
 
@@ -68,4 +70,5 @@ def row(prediction: Prediction, backlog: int) -> tuple[object, ...]:
     event = "" if prediction.event is None else prediction.event.label
     stamps = (repr(float(prediction.timing.get(name, math.nan))) for name in STAMPS)
     stages = (f"{duration:.4f}" for duration in stages_ms(prediction.timing))
-    return (prediction.seq, event, int(prediction.valid), *stamps, *stages, backlog)
+    steps = "" if prediction.steps is None else prediction.steps
+    return (prediction.seq, event, int(prediction.valid), *stamps, *stages, backlog, steps)

@@ -204,6 +204,7 @@ def decision(prediction: Prediction, output: OutputSpec) -> dict[str, Any]:
         "last": prediction.last,
         "stamp": prediction.stamp,
         "valid": prediction.valid,
+        "steps": prediction.steps,
         "label": output.labels[best] if best is not None and output.kind == "probabilities" else None,
         "value": None if values is None or best is None else _value(values, best, output),
     }

@@ -46,7 +46,7 @@ def windows_of(processed: Chunk, events: Sequence[Event], sfreq: float, config: 
         processed = _filled(processed, gap, sfreq, config)
     places = _hops(processed, config) if config.mode == "hop" else _events(processed, events, sfreq, config)
     windows = [_window(processed, at, event, sfreq, config) for at, event in places]
-    return [window for window in windows if window is not None]
+    return _with_gaps([window for window in windows if window is not None], processed)
 
 
 def _filled(processed: Chunk, gap: Mask, sfreq: float, config: WindowConfig) -> Chunk:
@@ -117,6 +117,14 @@ def _window(processed: Chunk, at: int, event: Event | None, sfreq: float, config
         processed.arrival,
         None if _all_valid(processed, slice(start, stop)) or processed.valid is None else processed.valid[start:stop],
     )
+
+
+def _with_gaps(windows: list[Window], processed: Chunk) -> list[Window]:
+    """Say of each window how many gaps came before its newest sample, or at it."""
+    if processed.gap is None:
+        return windows
+    n_gaps = processed.gap.cumsum()
+    return [dataclasses.replace(window, gaps=int(n_gaps[window.last - processed.first])) for window in windows]
 
 
 def _all_valid(processed: Chunk, part: slice) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,8 @@ class Windower:
         self._arrivals = SampleTimes(self.capacity)
         self._filler = Filler(config, spec.sfreq * speed)
         self._stamp = np.nan
+        self._gaps: list[int] = []  # indices of the samples that follow the gaps a window may still lie at
+        self._gaps_before = 0
         self._hop_start = 0
         self._pending: list[_Pending] = []
         self._n_events = 0
@@ -132,9 +135,17 @@ class Windower:
     def _push_piece(self, chunk: Chunk) -> list[Window]:
         if not len(chunk):
             return []
+        self._count_gaps(chunk)
         self._ring.write(chunk)
         self._arrivals.extend(len(chunk), chunk.arrival)
         return self._hop_windows() if self.config.mode == "hop" else self._event_windows(final=False)
+
+    def _count_gaps(self, chunk: Chunk) -> None:
+        if chunk.gap is None or not chunk.gap.any():
+            return
+        gone = bisect_right(self._gaps, self._ring.oldest)
+        self._gaps_before += gone
+        self._gaps = self._gaps[gone:] + (self._ring.written + np.flatnonzero(chunk.gap)).tolist()
 
     @property
     def missing(self) -> int | None:
@@ -199,7 +210,8 @@ class Windower:
         self.counts["decoded"] += 1
         last = at + self._newest
         stamp = float(self._ring.view(last, 1).stamps[0])
-        return [Window(rows, stamp, last, valid and not crosses, event, self._arrivals[last], mask)]
+        gaps = self._gaps_before + bisect_right(self._gaps, last)
+        return [Window(rows, stamp, last, valid and not crosses, event, self._arrivals[last], mask, gaps=gaps)]
 
     def _rows(self, at: int, start: int, stop: int) -> tuple[FloatArray, Mask | None, bool]:
         """Values, which samples are valid (None for all), and whether all are."""

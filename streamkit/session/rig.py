@@ -9,6 +9,7 @@ from typing import Any
 
 from streamkit.bundle import ModelBundle
 from streamkit.inference import Runner
+from streamkit.inference.runners import Rehearsal
 from streamkit.ledger import Ledger
 from streamkit.lsl import wire
 from streamkit.lsl.broadcast import Broadcast
@@ -147,12 +148,14 @@ def build_rig(
 
 
 def warmth_of(bundle: ModelBundle, pipeline: Pipeline, runner: Runner) -> Warmth:
-    """Build what keeps `pipeline` warm: a twin of it, cutting windows often."""
+    """Build what keeps `pipeline` warm: a twin of it that cuts windows often and leaves no trace in the runner."""
     contract = bundle.contract
     n_times = contract.window.n_times
     often = WindowConfig(mode="hop", n_times=n_times, hop=max(1, n_times // 16))
     history = 1.0  # the twin hears no late marker
-    twin = Pipeline(contract.stream, contract.preprocess, often, runner, also=contract.also, history=history)
+    twin = Pipeline(
+        contract.stream, contract.preprocess, often, Rehearsal(runner), also=contract.also, history=history
+    )
     return Warmth(twin, contract.stream, lambda: pipeline.missing)
 
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamkit.types import Event, Prediction
+
+
+Place = tuple[int, str | None]
+"""Where a prediction stands: index of its newest sample, and label of the event it answers."""
+
+Taken = Mapping[Place, int]
+"""How many steps each prediction took."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,8 @@ class Answer:
         ``(n_predictions,)`` processed index of that sample.
     events
         The event each prediction answers, stamps on the recording's clock; None in hop mode.
+    steps
+        How many steps each prediction took; empty, or None, where the model repeats nothing.
     """
 
     backend: str
@@ -35,6 +45,7 @@ class Answer:
     stamps: NDArray[np.float64]
     last: NDArray[np.int64]
     events: tuple[Event | None, ...]
+    steps: tuple[int | None, ...] = ()
 
     @classmethod
     def of(cls, backend: str, predictions: list[Prediction], shape: tuple[int, ...]) -> Answer:
@@ -46,7 +57,14 @@ class Answer:
             np.array([p.stamp for p in predictions], np.float64),
             np.array([p.last for p in predictions], np.int64),
             tuple(p.event for p in predictions),
+            tuple(p.steps for p in predictions),
         )
+
+    @property
+    def taken(self) -> Taken:
+        """How many steps each prediction took, for `offline_answer` to take as many."""
+        places = map(place_of, self.last.tolist(), self.events)
+        return {place: steps for place, steps in zip(places, self.steps, strict=False) if steps is not None}
 
     @property
     def hash(self) -> str:
@@ -62,3 +80,8 @@ class Answer:
             digest.update(np.ascontiguousarray(column, kind).tobytes())
         digest.update(json.dumps(events).encode())
         return digest.hexdigest()
+
+
+def place_of(last: int, event: Event | None) -> Place:
+    """Where a prediction stands."""
+    return last, None if event is None else event.label

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from streamkit.bundle import Contract, contract_signals, load_bundle
 from streamkit.clock import TIE_S, monotonic
+from streamkit.inference import Wishes
 from streamkit.lsl.contract import channel_picks
 from streamkit.pipeline import Infers, Pipeline
 from streamkit.recording import Recording, Signal, read_recording
@@ -109,10 +110,11 @@ class VirtualClock:
 def over_memory(
     bundle_path: Path,
     recording_path: Path,
-    backend: str = "auto",
+    backend: Wishes = "auto",
     *,
     seed: int = 0,
     tamper: Callable[[Feed], Feed] = lambda items: items,
+    timer: Callable[[], float] | None = None,
 ) -> Answer:
     """Answer of the live pipeline under a virtual clock, as fast as it will go.
 
@@ -121,15 +123,18 @@ def over_memory(
     bundle_path, recording_path
         What to run and on what.
     backend
-        Backend name.
+        What to run it with; a word is a backend.
     seed
         Of the chunk sizes.
     tamper
         Wraps the feed; tests use it to drop, shift and double what arrives.
+    timer
+        What a time budget is measured with, seconds; by default the virtual clock, under which no step takes any.
     """
     bundle, recording = load_bundle(bundle_path), read_recording(recording_path)
-    runner = bundle.open_runner(backend)
-    predictions = predictions_over_memory(bundle.contract, recording, runner, seed=seed, tamper=tamper)
+    clock = VirtualClock()
+    runner = bundle.open_runner(backend, clock=timer or clock)
+    predictions = predictions_over_memory(bundle.contract, recording, runner, seed=seed, tamper=tamper, clock=clock)
     runner.close()
     return Answer.of(runner.backend, predictions, bundle.contract.output.shape)
 
@@ -141,10 +146,11 @@ def predictions_over_memory(
     *,
     seed: int = 0,
     tamper: Callable[[Feed], Feed] = lambda items: items,
+    clock: VirtualClock | None = None,
 ) -> list[Prediction]:
     """Predictions of the live pipeline under a `VirtualClock`, the ledger stamps of which repeat with all else."""
     signal, sides = contract_signals(contract, recording)
-    clock = VirtualClock()
+    clock = clock or VirtualClock()
     pipeline = Pipeline(
         contract.stream,
         contract.preprocess,
