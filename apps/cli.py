@@ -9,12 +9,13 @@ from pathlib import Path
 
 import click
 
+from apps.out import pass_on_warnings
 from streamkit import __version__
 from streamkit.errors import StreamkitError, did_you_mean
 
 VERBS = {
     "backends": "inference backends available here, and why not",
-    "bench": "measured figures: latency beside other toolkits, load",
+    "bench": "measured figures: latency beside other toolkits, inference in every backend, load",
     "calibrate": "train a decoder on recordings and write a bundle",
     "convert": "turn a published dataset or any readable file into a native recording",
     "demo": "the main job: simulate, calibrate, replay, decode live, watch",
@@ -23,6 +24,7 @@ VERBS = {
     "live": "decode a live stream",
     "models": "the networks available here",
     "pack": "make a bundle of anybody's ONNX model",
+    "quantize": "int8 versions of a bundle's graphs, with what they cost and whether they pay",
     "record": "record LSL streams to a native recording",
     "replay": "publish a recording on LSL, all streams at their own times",
     "simulate": "make a recording from a forward model with known ground truth",
@@ -81,6 +83,7 @@ def in_words(error: OSError) -> str:
 def main(args: list[str] | None = None) -> None:
     """Run the command line; print every error as one message and exit 1 or 2."""
     quiet_lsl()
+    pass_on_warnings()
     try:
         status = cli.main(args, prog_name="streamkit", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

@@ -147,7 +147,7 @@ def score(bundle_path: Path, recording_path: Path, rehearsal: Rehearsal, out: Pa
     """Score the live reconstructions and hold them against the offline answer."""
     bundle, recording = load_bundle(bundle_path), read_recording(recording_path)
     live = rehearsal.answer
-    offline = offline_in_its_own_process(bundle_path, recording_path, live.backend)
+    offline = offline_in_its_own_process(bundle_path, recording_path, rehearsal.wishes, live.taken)
     contract = bundle.contract
     verdict = compare(offline, live, contract.processed.sfreq)
     labels = [event.label for event in live.events if event is not None]

@@ -1,11 +1,39 @@
-"""Can an output be written where it was asked for? Asked before the work, not after it."""
+"""What goes out: can it be written where it was asked for; and warnings, each of which is said once."""
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
+import click
+
 from streamkit.errors import BadInput
+
+_said: set[str] = set()
+
+
+def warn(line: str) -> None:
+    """Say at once what is not as it should be although the work goes on; the same line only once."""
+    if line not in _said:
+        _said.add(line)
+        click.echo(f"warning: {line}", err=True)
+
+
+class Warnings(logging.Handler):
+    """Says what the library logs as a warning."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        warn(record.getMessage())
+
+
+def pass_on_warnings() -> None:
+    """From here on what the library logs as a warning goes to stderr, as `warn` says it."""
+    _said.clear()
+    ours = logging.getLogger("streamkit")
+    if not any(isinstance(handler, Warnings) for handler in ours.handlers):
+        ours.addHandler(Warnings(logging.WARNING))
 
 
 def check_out(path: Path | None, what: str = "OUT") -> None:

@@ -24,6 +24,7 @@ import pylsl
 
 from streamkit.bundle import ModelBundle, contract_signals, load_bundle
 from streamkit.errors import StreamkitError, StreamLost
+from streamkit.inference import Wish, Wishes
 from streamkit.lsl.discovery import find, find_one
 from streamkit.lsl.wire import DECISIONS, PREDICTION, source_id
 from streamkit.recording import Recording, read_recording
@@ -69,6 +70,8 @@ class Rehearsal:
         The session's counters.
     shift
         LSL clock minus recording clock, seconds.
+    wishes
+        To run each graph as the session did.
     """
 
     answer: Answer
@@ -76,6 +79,7 @@ class Rehearsal:
     received_latency: np.ndarray
     counts: dict[str, Any]
     shift: float
+    wishes: dict[str, Wish]
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def _stay(replay: Replay, cues: Cues, pipe: Connection) -> None:
     replay.stop()
 
 
-def _decode(bundle: Path, cast: Cast, parts: Parts, backend: str, cues: Cues, pipe: Connection) -> None:
+def _decode(bundle: Path, cast: Cast, parts: Parts, backend: Wishes, cues: Cues, pipe: Connection) -> None:
     """Child process: a live session until the play is over."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -154,7 +158,8 @@ def _decode(bundle: Path, cast: Cast, parts: Parts, backend: str, cues: Cues, pi
         session.stop(drain=True)
         with suppress(StreamLost):  # the play is over, its streams may be gone
             session.join()
-        pipe.send({"ledger": session.ledger.summary(), "counts": dict(session.counts)})
+        wishes = {name: choice.wish for name, choice in session.choices.items()}
+        pipe.send({"ledger": session.ledger.summary(), "counts": dict(session.counts), "wishes": wishes})
     except Exception as error:  # the parent re-raises it
         pipe.send({"error": f"{error}", "kind": type(error).__name__})
 
@@ -200,7 +205,7 @@ def rehearse(
     bundle_path: Path,
     recording_path: Path,
     *,
-    backend: str = "auto",
+    backend: Wishes = "auto",
     speed: float = 1.0,
     cast: Cast | None = None,
     played: Path | None = None,
@@ -213,7 +218,7 @@ def rehearse(
     bundle_path, recording_path
         What to run and on what.
     backend
-        Backend of the session.
+        What the session is to run with; a word is a backend.
     speed
         Replay speed; 1 is real time.
     cast
@@ -317,5 +322,7 @@ def _collect(client: Client, report: dict[str, Any], shift: float, speed: float,
         stamps=(stamps - shift) * speed,
         last=np.array([d["last"] for d in client.decisions], np.int64),
         events=events,
+        steps=tuple(d["steps"] for d in client.decisions),
     )
-    return Rehearsal(answer, report["ledger"], np.array(client.received) - stamps, report["counts"], shift)
+    received = np.array(client.received) - stamps
+    return Rehearsal(answer, report["ledger"], received, report["counts"], shift, report["wishes"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,7 @@ from calibration.streams import narrow
 from calibration.windows import examples_of, targets_of
 from streamkit.bundle import ModelBundle, contract_signals
 from streamkit.errors import BundleError, ConfigError, RecordingError
+from streamkit.inference import Choice, Wishes
 from streamkit.pipeline import Pipeline
 from streamkit.recording import Recording, Signal
 from streamkit.types import Chunk, OutputSpec, Prediction, StreamSpec
@@ -64,8 +65,8 @@ class Evaluation:
         What they were computed from.
     counts
         What became of the windows, over all recordings.
-    backend
-        That ran the graphs.
+    backend, choices
+        Name of the backend that ran the graphs; and for each of them, what ran it and why.
     """
 
     scores: tuple[Score, ...]
@@ -74,6 +75,7 @@ class Evaluation:
     target: TargetSection
     counts: dict[str, int] = field(default_factory=dict)
     backend: str = ""
+    choices: Mapping[str, Choice] = field(default_factory=dict)
 
 
 def score(
@@ -164,9 +166,16 @@ def score_cca(
 
 
 def evaluate(
-    bundle: ModelBundle, recordings: Sequence[Recording], *, backend: str = "auto", threads: int = 1
+    bundle: ModelBundle, recordings: Sequence[Recording], *, backend: Wishes = "auto", strict: bool = False
 ) -> Evaluation:
     """Run a bundle's own pipeline over recordings and score what it says.
+
+    Parameters
+    ----------
+    backend
+        What to run it with: a `Wish`, or the name of a backend.
+    strict
+        Raise when a backend fails its proof, rather than use another.
 
     Raises
     ------
@@ -179,7 +188,7 @@ def evaluate(
     """
     recipe = recipe_of(bundle)
     output = bundle.contract.output
-    runner = bundle.open_runner(backend, threads)
+    runner = bundle.open_runner(backend, strict=strict)
     try:
         per_recording = [run_pipeline(bundle, runner, recording, recipe) for recording in recordings]
     finally:
@@ -193,7 +202,7 @@ def evaluate(
         examples = examples_of(recordings, contract.stream, contract.preprocess, recipe, contract.also)
         rate = bundle.contract.processed.sfreq
         scores.append(score_cca(examples.X, examples.y, examples.groups, rate, output, recipe.evaluate, seed))
-    return Evaluation(tuple(scores), answers, output, recipe.target, counts, runner.backend)
+    return Evaluation(tuple(scores), answers, output, recipe.target, counts, runner.backend, runner.choices)
 
 
 def recipe_of(bundle: ModelBundle) -> Recipe:
@@ -277,7 +286,7 @@ def answers_of(
     target: TargetSection,
     output: OutputSpec,
 ) -> Answers:
-    """Put predictions beside what they should have been; those without a target, or over invalid samples, are left out."""
+    """Put predictions beside what they should have been, but for those over invalid samples or without a target."""
     # The order of the outputs is the contract's; the patterns of the classes may name them in another.
     place = [output.labels.index(name) for name in target.labels] if target.kind == "class" else []
     rows = []

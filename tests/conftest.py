@@ -24,6 +24,14 @@ def real_data() -> Path:
     return REAL_DATA
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is remembered from, or for, anybody else; child processes inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STREAMKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def unique_id() -> str:
     """A source_id nobody else uses."""

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from apps.backend_options import backend_options, told
 from apps.commands.replay import until_stopped
-from apps.out import check_out
+from apps.out import check_out, warn
 from streamkit.errors import BadInput, StreamkitError
 
 if TYPE_CHECKING:
+    from streamkit.inference import Wish
     from streamkit.session import Session
 
 EXAMPLE = "Example: streamkit live bundles/p300 --stream type=EEG --view --record recordings/today"
@@ -37,8 +39,7 @@ WINDOWS = {
 @click.option(
     "--markers", multiple=True, metavar="QUERY", help="Marker streams; repeatable.  [default: all on the signal's host]"
 )
-@click.option("--backend", default="auto", show_default=True, help="Inference backend; see `streamkit backends`.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the backend.")
+@backend_options
 @click.option(
     "--when-behind",
     type=click.Choice(["all", "latest"]),
@@ -86,8 +87,8 @@ def command(
     stream: str,
     also: tuple[str, ...],
     markers: tuple[str, ...],
-    backend: str,
-    threads: int,
+    wish: Wish,
+    strict: bool,
     when_behind: str,
     budget: float | None,
     warm: bool,
@@ -106,11 +107,9 @@ def command(
 ) -> None:
     """Decode a live stream with BUNDLE and publish what it says on LSL. Ctrl-C stops and sums up."""
     from streamkit.bundle import load_bundle
-    from streamkit.inference.table import check_name
     from streamkit.lsl.discovery import predicate
     from streamkit.session import Session
 
-    check_name(backend)
     for query in (stream, *also, *markers):
         predicate(query)
     for option, path, what in (("--record", out, "folder"), ("--ledger", ledger, "file")):
@@ -126,9 +125,9 @@ def command(
         stream=stream,
         also=also,
         markers=markers or None,
-        backend=backend,
+        backend=wish,
+        strict_backend=strict,
         name=name,
-        threads=threads,
         when_behind=when_behind,
         warm=warm,
         budget=None if budget is None else budget / 1e3,
@@ -172,11 +171,6 @@ def check_window() -> None:
     check()
 
 
-def warn(line: str) -> None:
-    """Say at once what is not as it should be although decoding goes on."""
-    click.echo(f"warning: {line}", err=True)
-
-
 class Spoken:
     """Says at once when the source goes away, stalls or comes back; `decode` tells what was before."""
 
@@ -203,7 +197,8 @@ def decode(session: Session, duration: float | None) -> None:
         session.join(0.1)
     if session.state == "live":
         reads = ", ".join(f"{spec.name} ({spec.n_chans} ch, {spec.sfreq:g} Hz)" for spec in session.inputs)
-        click.echo(f"live on {session.backend}: {reads}; Ctrl-C stops", err=True)
+        runs = " and ".join(dict.fromkeys(map(str, session.choices.values()))) or session.backend
+        click.echo(f"live on {runs}: {reads}; Ctrl-C stops", err=True)
     session.join(duration)
 
 
@@ -229,6 +224,7 @@ def summary(session: Session, out: Path | None) -> dict[str, Any]:
         "state": session.state,
         "bundle": str(session.bundle.path),
         "backend": session.backend,
+        **told(session.choices),
         "inputs": [spec.source_id or spec.name for spec in session.inputs],
         "outputs": session.source_ids,
         "predictions": session.counts["predictions"],

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from apps.backend_options import backend_options, told
 from apps.rehearsal import rehearse
-from streamkit.bundle import load_bundle
-from streamkit.inference.table import check_name
+from streamkit.bundle import ModelBundle, load_bundle
+from streamkit.inference import Choice, Wish, Wishes
 from streamkit.verify import Answer, Verdict, compare, offline_in_its_own_process, over_memory
 
 EXAMPLE = "Example: streamkit verify bundles/p300 recordings/p300-held-out --json"
@@ -26,27 +29,38 @@ EXAMPLE = "Example: streamkit verify bundles/p300 recordings/p300-held-out --jso
     show_default=True,
     help="The way of the live answer.",
 )
-@click.option("--backend", default="auto", show_default=True, help="Backend of both answers.")
+@backend_options
 @click.option("--speed", type=click.FloatRange(0.1, 100), default=1.0, show_default=True, help="Replay speed over LSL.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def command(
-    ctx: click.Context, bundle: Path, recording: Path, over: str, backend: str, speed: float, as_json: bool
+    ctx: click.Context,
+    bundle: Path,
+    recording: Path,
+    over: str,
+    wish: Wish,
+    strict: bool,
+    speed: float,
+    as_json: bool,
 ) -> None:
     """Replay RECORDING through a live session of BUNDLE and compare with the answer from the file alone.
 
+    Both are computed by the same backend with the same settings, chosen beforehand as live would choose. Where live
+    takes as many steps as there is time for, the file's answer takes as many.
     Exit status 0 when every event or hop was decoded exactly once and live equals offline within 1e-5; 1 when not.
     Over memory, it runs twice with other chunks, and both times every bit must be the same.
     """
-    check_name(backend)
-    offline = offline_in_its_own_process(bundle, recording, backend)
-    click.echo(f"offline: {len(offline.events)} predictions with {offline.backend}", err=True)
-    live, extra = answer_over(over, bundle, recording, offline.backend, speed, ctx.obj or {})
-    contract = load_bundle(bundle).contract
-    verdict = compare(offline, live, contract.processed.sfreq)
+    loaded = load_bundle(bundle)
+    choices = choose(loaded, wish, strict)
+    same = {name: choice.wish for name, choice in choices.items()}
+    live, extra = answer_over(over, bundle, recording, same, speed, ctx.obj or {})
+    offline = offline_in_its_own_process(bundle, recording, same, live.taken)
+    runs = " and ".join(dict.fromkeys(map(str, choices.values())))
+    click.echo(f"offline: {len(offline.events)} predictions with {runs}", err=True)
+    verdict = compare(offline, live, loaded.contract.processed.sfreq)
     repeats = extra.get("bit_equal_on_repeat", True)
     if as_json:
-        click.echo(json.dumps({"over": over, **verdict.model_dump(mode="json"), **extra}))
+        click.echo(json.dumps({"over": over, **verdict.model_dump(mode="json"), **told(choices), **extra}))
     else:
         click.echo(sentence(verdict))
         if "hash" in extra:
@@ -54,8 +68,16 @@ def command(
     ctx.exit(0 if verdict.passed and repeats else 1)
 
 
+def choose(bundle: ModelBundle, wish: Wish, strict: bool) -> dict[str, Choice]:
+    """Choose once, for both answers."""
+    with contextlib.redirect_stdout(sys.stderr):  # a library may have something to say while it is imported
+        runner = bundle.open_runner(wish, strict=strict)
+    runner.close()
+    return dict(runner.choices)
+
+
 def answer_over(
-    over: str, bundle: Path, recording: Path, backend: str, speed: float, seams: dict[str, Any]
+    over: str, bundle: Path, recording: Path, backend: Wishes, speed: float, seams: dict[str, Any]
 ) -> tuple[Answer, dict[str, Any]]:
     """Return the live answer and what else was measured; `seams` lets a test tamper with what arrives."""
     if over == "memory":

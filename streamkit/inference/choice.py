@@ -121,7 +121,7 @@ def open_chosen(
         When it failed its proof and `strict` allows no other, or no other passed.
     """
     wish = Wish.of(wish)
-    cadence = min(EVENT_CADENCE_S if cadence is None else cadence, LONGEST_CADENCE_S)
+    cadence = contest_cadence(cadence)
     contestants = field_of(graph, wish)
     _check_any(contestants, graph, wish)
     try:
@@ -132,6 +132,11 @@ def open_chosen(
         if strict:
             raise BackendError(f"{failure}. Name another backend, or let another stand in for it") from failure
         return _fall_back(graph, reference, wish, cadence, failure)
+
+
+def contest_cadence(cadence: float | None) -> float:
+    """Seconds between two calls of a contestant, given those between two windows when live; None where nobody knows."""
+    return min(EVENT_CADENCE_S if cadence is None else cadence, LONGEST_CADENCE_S)
 
 
 def _check_any(contestants: Field, graph: Graph, wish: Wish) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from streamkit.inference import Wishes
 from streamkit.lsl.watchdog import WATCHDOG_S
 
 WhenBehind = Literal["all", "latest"]
@@ -26,8 +27,11 @@ class SessionOptions:
     markers
         Query for the marker streams, or several; None takes those of the signal's host (see `pick_markers`), or none
         for a continuous decoder without `stimuli`.
-    backend, threads
-        Inference backend (``"auto"`` takes the fastest that proves itself) and its threads.
+    backend
+        What to run the network with: a `Wish`, or the name of a backend (``"auto"`` takes the fastest that proves
+        itself).
+    strict_backend
+        End the session when a backend fails its proof, rather than use another.
     name, uid
         Name and unique id of the session, from which its streams are named.
     stimuli
@@ -59,8 +63,8 @@ class SessionOptions:
     stream: str = ""
     also: tuple[str, ...] = ()
     markers: str | tuple[str, ...] | None = None
-    backend: str = "auto"
-    threads: int = 1
+    backend: Wishes = "auto"
+    strict_backend: bool = False
     name: str = "streamkit"
     uid: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     stimuli: Path | None = None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from streamkit.bundle import ModelBundle
 from streamkit.errors import ContractMismatch, StreamkitError, StreamLost
+from streamkit.inference import Choice
+from streamkit.inference.wish import backend_of
 from streamkit.ledger import Ledger
 from streamkit.lsl import wire
 from streamkit.lsl.health import Health, HealthPublisher
@@ -56,6 +58,8 @@ class Session:
         State, since when, and why.
     error
         What ended the session; None when nothing did.
+    backend, choices
+        Name of the backend in use, and what runs each graph and why, once the model is loaded.
     ledger
         Latency so far.
 
@@ -78,8 +82,9 @@ class Session:
         self.options = SessionOptions(**options)
         self.health = Health(on_warning=on_warning, on_state=on_state)
         self.error: StreamkitError | None = None
-        self.backend = self.options.backend
-        self.ledger = Ledger(_hop(bundle) if self.options.budget is None else self.options.budget)
+        self.backend = backend_of(self.options.backend)
+        self.choices: Mapping[str, Choice] = {}
+        self.ledger = Ledger(bundle.cadence if self.options.budget is None else self.options.budget)
         self._on_prediction = on_prediction
         self._rig: Rig | None = None
         self._loop: DecodeLoop | None = None
@@ -210,9 +215,10 @@ class Session:
         sides = find_sides(self.bundle, self.options, signal.spec, self._tick)
         markers = find_markers(self.bundle, self.options, signal.spec, sides, self._tick)
         self._enter("connecting", "loading the model")
-        runner = self.bundle.open_runner(self.backend, self.options.threads)
+        runner = self.bundle.open_runner(self.options.backend, strict=self.options.strict_backend)
         try:
             self.backend = runner.backend
+            self._tell_choices(runner.choices)
             self._rig = rig = build_rig(self.bundle, self.options, signal, sides, markers, runner, self.ledger)
             self._loop = DecodeLoop(rig, self.health, self.options.when_behind, self._on_prediction)
             if self.options.record is not None or self.options.ledger_file is not None:
@@ -229,6 +235,13 @@ class Session:
         finally:
             gc.unfreeze()
             runner.close()
+
+    def _tell_choices(self, choices: Mapping[str, Choice]) -> None:
+        self.choices = choices
+        self.health.tell(backends={name: choice.facts() for name, choice in choices.items()})
+        for choice in choices.values():
+            if choice.warning:
+                self.health.warn(choice.warning)
 
     def _await_clients(self, rig: Rig) -> None:
         if not self.options.wait_for_clients:
@@ -284,9 +297,3 @@ class Session:
             self._publisher.outlet.close()
         if self._rig is not None:
             self._rig.close()
-
-
-def _hop(bundle: ModelBundle) -> float | None:
-    """Seconds between predictions of a continuous decoder."""
-    hop = bundle.contract.window.hop
-    return hop / bundle.contract.processed.sfreq if hop else None

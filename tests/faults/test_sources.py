@@ -160,7 +160,7 @@ def right_answers(bundle: ModelBundle, chunk: Chunk) -> dict[float, np.ndarray]:
     """What each run of samples, decoded by itself from its first sample, says at each of its stamps."""
     contract = bundle.contract
     every = WindowConfig(mode="hop", n_times=N_TIMES, hop=1)
-    with closing(bundle.open_runner("onnxruntime", 1)) as runner:
+    with closing(bundle.open_runner("onnxruntime")) as runner:
         return {
             prediction.stamp: prediction.values
             for run in runs(chunk)
