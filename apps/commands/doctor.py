@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.metadata
 import json
 import os
@@ -17,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import click
+
+from streamkit.inference.cuda_driver import probe
 
 EXAMPLE = "Example: streamkit doctor --json"
 WORD = {True: "ok", False: "FAILED"}
@@ -143,18 +144,11 @@ def check_network() -> Check:
 
 def check_gpu() -> Check:
     """An NVIDIA driver that answers; nothing that needs one is imported to find out."""
-    step = "nothing to do for decoding on the processor; else install the NVIDIA driver"
-    try:
-        driver = ctypes.CDLL("libcuda.so.1" if os.name != "nt" else "nvcuda.dll")
-    except OSError:
-        return Check("gpu", False, "no NVIDIA driver", step, required=False)
-    count = ctypes.c_int()
-    status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
-    if status or not count.value:
-        return Check("gpu", False, f"the NVIDIA driver answers with error {status}", step, required=False)
-    name = ctypes.create_string_buffer(128)
-    driver.cuDeviceGetName(name, 128, 0)
-    return Check("gpu", True, f"{count.value} × {name.value.decode()}", required=False)
+    driver = probe()
+    if driver.why_not:
+        step = "nothing to do for decoding on the processor; else install the NVIDIA driver, and see what nvidia-smi says"
+        return Check("gpu", False, driver.why_not.partition(":")[0], step, required=False)
+    return Check("gpu", True, f"{', '.join(driver.gpus)} (CUDA {driver.version})", required=False)
 
 
 def check_display() -> Check:
