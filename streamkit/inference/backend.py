@@ -52,6 +52,11 @@ class Backend(ABC):
         """Why it cannot use `device` here, although its package and the driver are there; empty when it can."""
         return ""
 
+    @classmethod
+    def why_missing(cls, message: str) -> str:
+        """Why its package is not here, and what to install: `message`, unless it knows better."""
+        return message
+
     def open(self, graph: Graph, settings: Settings | None = None) -> Self:
         """Load `graph`.
 

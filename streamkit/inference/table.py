@@ -74,7 +74,7 @@ class BackendRow:
         try:
             require(self.package, self.extra, f"the {self.name} backend")
         except MissingPackage as error:
-            return False, str(error)
+            return False, self.kind().why_missing(str(error))
         except Exception as error:  # a package that is there, and broken
             return False, f"the {self.name} backend cannot import {self.package!r} ({type(error).__name__}: {error})"
         return True, ""

@@ -69,16 +69,22 @@ class TensorRtBackend(Backend):
             raise MissingPackage(trouble)
         self._cuda: Any = require("pycuda.driver", EXTRA, WHY)
         content = _content(graph, settings)
-        with primary_context():
-            try:
-                self._load(graph, settings, content)
-            except BaseException as error:
-                self._forget()
-                if isinstance(error, StreamkitError) or not isinstance(error, Exception):
-                    raise
-                raise BackendError(f"TensorRT could not load graph {graph.name!r}: {said(error)}") from error
+        try:
+            with primary_context():
+                self._load_or_forget(content, graph, settings)
+        except StreamkitError:
+            raise
+        except Exception as error:
+            raise BackendError(f"TensorRT could not load graph {graph.name!r} ({settings}): {said(error)}") from error
 
-    def _load(self, graph: Graph, settings: Settings, content: bytes) -> None:
+    def _load_or_forget(self, content: bytes, graph: Graph, settings: Settings) -> None:
+        try:
+            self._load(content, graph, settings)
+        except BaseException:
+            self._forget()
+            raise
+
+    def _load(self, content: bytes, graph: Graph, settings: Settings) -> None:
         trt = require("tensorrt", EXTRA, WHY)
         shapes = {spec.name: spec.at_batch(settings.batch) for spec in graph.inputs}
         tf32 = settings.precision == "tf32"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from streamkit.errors import BackendError, MissingPackage
-from streamkit.inference import BACKENDS, Settings, cuda_driver, open_backend, torch_cuda
+from streamkit.inference import BACKENDS, Settings, cuda_driver, open_backend, table, torch_cuda
 from streamkit.inference.cuda_driver import Driver, probe
 from streamkit.inference.tensorrt_backend import TensorRtBackend
 from tests import small_graphs
@@ -166,12 +166,16 @@ def test_an_absent_pycuda_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("driver")
 def test_a_runtime_without_builder_is_told_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = {"tensorrt_lean"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if name in here else None)
+    monkeypatch.setattr(table, "find_spec", importlib.util.find_spec)
     put(monkeypatch, tensorrt=None)
-    found = {"tensorrt": False, "tensorrt_lean": True}
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if found[name] else None)
-    assert "only the lean TensorRT runtime is installed, which cannot build engines" in TensorRtBackend.why_not("cuda")
-    found["tensorrt_lean"] = False
-    assert "needs the package 'tensorrt'" in TensorRtBackend.why_not("cuda")
+    for why_not in (BACKENDS["tensorrt"].available("cuda")[1], TensorRtBackend.why_not("cuda")):
+        assert "only the lean TensorRT runtime is installed, which cannot build engines" in why_not
+        assert "pip install 'streamkit[tensorrt]'" in why_not
+    here.clear()
+    for why_not in (BACKENDS["tensorrt"].available("cuda")[1], TensorRtBackend.why_not("cuda")):
+        assert "needs the package 'tensorrt'" in why_not
 
 
 @pytest.mark.parametrize(("precision", "expected"), [("float32", "ieee"), ("fp16", "ieee"), ("tf32", "tf32")])
