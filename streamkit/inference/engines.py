@@ -102,7 +102,7 @@ def stored(key: EngineKey, folder: Path) -> bytes | None:
     """The engine kept under `key`; None when there is none, or it is not whole, or others could have written it."""
     file = folder / key.file
     try:
-        ours = _only_we_write(folder) and _only_we_write(file)
+        ours = only_we_write(folder) and only_we_write(file)
         head, _, engine = file.read_bytes().partition(b"\n")
     except OSError:
         return None
@@ -144,7 +144,8 @@ def _canonical(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _only_we_write(path: Path) -> bool:
+def only_we_write(path: Path) -> bool:
+    """Whether nobody but this user could have changed what is at `path`."""
     if os.name == "nt":
         return True
     status = path.stat()
