@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from apps.view.environment import NEEDED, NEEDED_ON_SCREEN
 from calibration.recipe import Recipe, shipped_recipes
 from calibration.sections import AlsoSection
 from streamkit.bundle import Contract, Metric, Provenance, load_bundle, read_contract
+from streamkit.inference import AnyRunnerConfig
 from streamkit.ledger import STAGES
 from streamkit.lsl import wire
 from streamkit.lsl.health import State
@@ -35,6 +37,10 @@ SECTIONS: dict[str, type[BaseModel]] = {
     if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 }
 STAGE_KINDS = {model.model_fields["kind"].default: model for model in get_args(get_args(StageConfig)[0])}
+
+
+RUNNER_MODELS = [get_args(tagged)[0] for tagged in get_args(get_args(AnyRunnerConfig)[0])]
+RUNNER_KINDS = {model.model_fields["kind"].default: model for model in RUNNER_MODELS}
 
 
 def page(name: str) -> str:
@@ -82,6 +88,20 @@ def contract_text() -> str:
     return page("bundle.md").split("<!-- contract -->\n```toml\n")[1].split("```")[0]
 
 
+def runner_texts() -> dict[str, str]:
+    """Contents of the table ``runner`` in each example, by kind."""
+    texts = [part.split("```")[0] for part in page("bundle.md").split("<!-- runner -->\n```toml\n")[1:]]
+    return {tomllib.loads(text)["runner"]["kind"]: text for text in texts}
+
+
+@pytest.mark.parametrize("kind", RUNNER_KINDS)
+def test_every_runner_has_an_example_with_all_its_keys(kind: str) -> None:
+    said = tomllib.loads(runner_texts()[kind])["runner"]
+    assert isinstance(TypeAdapter(AnyRunnerConfig).validate_python(said), RUNNER_KINDS[kind])
+    part = page("bundle.md").split(f"\n### {kind}\n")[1].split("\n#")[0]
+    assert [key for key in RUNNER_KINDS[kind].model_fields if not re.search(rf"\b{key}\b", part)] == []
+
+
 @pytest.mark.parametrize("text", [contract_text(), (ROOT / "examples" / "contract.toml").read_text()])
 def test_the_contract_that_is_shown_packs(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from apps.cli import main
@@ -97,7 +117,8 @@ def test_the_contract_that_is_shown_packs(text: str, tmp_path: Path, monkeypatch
 def test_every_field_of_a_bundle_is_named() -> None:
     text = page("bundle.md")
     parts: list[type[Any]] = [Contract, Metric, Provenance, SideStream]
-    parts += [f.annotation for name, f in Contract.model_fields.items() if name != "also"]  # type: ignore[misc]
+    parts += [f.annotation for name, f in Contract.model_fields.items() if name not in ("also", "runner")]  # type: ignore[misc]
+    parts += RUNNER_KINDS.values()
     missing = [f for part in parts for f in part.model_fields if not re.search(rf"\b{f}\b", text)]
     assert missing == []
 
