@@ -18,7 +18,7 @@ from calibration.train import History, predict, train
 from calibration.warm_start import warm_start
 from calibration.windows import Examples
 from streamkit.errors import ConfigError
-from streamkit.inference.runner import activate
+from streamkit.inference.runners import activate
 from streamkit.types import OutputSpec
 
 if TYPE_CHECKING:
