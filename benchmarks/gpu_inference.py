@@ -38,13 +38,14 @@ WARM_UP_CALLS, ROUNDS = 50, 10
 COPIES, CADENCE = 500, 0.05
 PACKAGES = ("streamkit", "numpy", "torch", "triton", "onnxruntime-gpu", "tensorrt", "pycuda", "onnx")
 METHOD = (
-    "One window per call, at batch 1. host_to_host: run(x) with x an ordinary array, answer an array of the caller's own, "
-    "so that the copies host to device and back, and those into and out of page-locked memory, are in it; calls one after "
-    "the other. in_place: the same with x the backend's own buffer. cadence: host_to_host with one call every 50 ms, as "
-    "live makes them. Contenders of one network take turns in rounds of one tenth of the calls, in an order that rotates. "
-    "Each was proven on eight windows beforehand (error: largest difference, relative to the largest output of torch on "
-    "the processor) and made 50 calls unmeasured. Weights are random, seed 0. torch_compile is the compiled module "
-    "launched operation by operation, compiled_graph the same recorded as a CUDA graph. Times in microseconds."
+    "One window per call, at batch 1. host_to_host: run(x) with x an ordinary array and an answer of the caller's "
+    "own, so that the copies host to device and back, and those into and out of page-locked memory, are in it; one "
+    "call after the other. in_place: the same with x the backend's own buffer. cadence: host_to_host, one call every "
+    "50 ms, as live makes them. Contenders of one network take turns in rounds of a tenth of the calls, in an order "
+    "that rotates. Each was proven on eight windows beforehand (error: largest difference, relative to the largest "
+    "output of torch on the processor) and made 50 calls unmeasured in every round. Weights are random, seed 0. "
+    "torch_compile is the compiled module launched operation by operation, compiled_graph the same recorded as a CUDA "
+    "graph. Times in microseconds."
 )
 logger = logging.getLogger("benchmarks.gpu_inference")
 
@@ -239,7 +240,7 @@ def target(models: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_inference", description="Inference on an NVIDIA GPU.")
+    parser = argparse.ArgumentParser("python -m benchmarks.gpu_inference", description="Inference on an NVIDIA GPU.")
     parser.add_argument("--calls", type=int, default=10_000, help="of each contender in a tight loop (10000)")
     parser.add_argument("--cadence-calls", type=int, default=200, help="of each contender, one every 50 ms (200)")
     parser.add_argument("--models", default="", help=f"separated by commas (all from {SMALLEST} up)")

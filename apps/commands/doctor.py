@@ -146,7 +146,7 @@ def check_gpu() -> Check:
     """An NVIDIA driver that answers; nothing that needs one is imported to find out."""
     driver = probe()
     if driver.why_not:
-        step = "nothing to do for decoding on the processor; else install the NVIDIA driver, and see what nvidia-smi says"
+        step = "nothing to do for decoding on the processor; else install the NVIDIA driver, and ask nvidia-smi"
         return Check("gpu", False, driver.why_not.partition(":")[0], step, required=False)
     return Check("gpu", True, f"{', '.join(driver.gpus)} (CUDA {driver.version})", required=False)
 

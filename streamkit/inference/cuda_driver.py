@@ -1,4 +1,4 @@
-"""Is there an NVIDIA driver, and a GPU behind it? Asked of the driver itself, before anything that would crash without."""
+"""Is there an NVIDIA driver with a GPU behind it? Asked of the driver itself, before anything that crashes without."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def probe() -> Driver:
     try:
         cuda: Any = ctypes.CDLL(LIBRARY)
     except OSError:
-        return Driver(why_not=f"there is no NVIDIA driver ({LIBRARY} not found): install it, or use a processor backend")
+        why_not = f"there is no NVIDIA driver ({LIBRARY} not found): install it, or use a processor backend"
+        return Driver(why_not=why_not)
     status = cuda.cuInit(0)
     if status:
         return Driver(why_not=f"the NVIDIA driver finds no usable GPU (cuInit says {status}): see what nvidia-smi says")

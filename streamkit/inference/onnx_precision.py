@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from streamkit.errors import BackendError, require
+from streamkit.inference.backend import said
 from streamkit.inference.settings import Precision
 
 PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -52,7 +53,7 @@ def in_precision(content: bytes, precision: Precision) -> bytes:
         model = _at_least(onnx, onnx.load_from_string(content), MIN_OPSET[precision])
         model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     except Exception as error:
-        raise BackendError(f"the network cannot be computed in {precision}: {str(error).strip()}") from error
+        raise BackendError(f"the network cannot be computed in {precision}: {said(error)}") from error
     _Rewriter(onnx, model.graph, precision).rewrite()
     converted: bytes = model.SerializeToString(deterministic=True)
     return converted

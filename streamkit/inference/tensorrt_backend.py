@@ -46,9 +46,12 @@ class TensorRtBackend(Backend):
             return trouble
         try:
             version = require("tensorrt", EXTRA, WHY).__version__
-            require("pycuda.driver", EXTRA, WHY)
         except MissingPackage as error:
             return cls.why_missing(str(error))
+        try:
+            require("pycuda.driver", EXTRA, WHY)
+        except MissingPackage as error:
+            return str(error)
         if tuple(map(int, version.split(".")[:2])) < OLDEST:
             oldest = ".".join(map(str, OLDEST))
             return f"TensorRT {version} is too old, expected {oldest} or later: pip install -U 'streamkit[tensorrt]'"
@@ -57,12 +60,12 @@ class TensorRtBackend(Backend):
     @classmethod
     def why_missing(cls, message: str) -> str:
         """See `Backend.why_missing`: a runtime without the builder is told from none at all."""
-        if importlib.util.find_spec("tensorrt") is None and importlib.util.find_spec("tensorrt_lean") is not None:
-            return (
-                "only the lean TensorRT runtime is installed, which cannot build engines, and the tensorrt backend builds "
-                "its own: pip install 'streamkit[tensorrt]'"
-            )
-        return message
+        if importlib.util.find_spec("tensorrt_lean") is None:
+            return message
+        return (
+            "only the lean TensorRT runtime is installed, which cannot build engines, and the tensorrt backend builds "
+            "its own: pip install 'streamkit[tensorrt]'"
+        )
 
     def _open(self, graph: Graph, settings: Settings) -> None:
         if trouble := self.why_not(settings.device):
@@ -159,7 +162,7 @@ def _key(content: bytes, settings: Settings, version: str) -> EngineKey:
 
 @cache
 def _retained() -> Any:
-    """pycuda's handle on the first GPU's primary context, kept for as long as the process lives."""
+    """The first GPU's primary context, as pycuda has it, kept for as long as the process lives."""
     cuda = require("pycuda.driver", EXTRA, WHY)
     cuda.init()
     return cuda.Device(0).retain_primary_context()

@@ -69,7 +69,7 @@ def _config(trt: Any, builder: Any, network: Any, shapes: Mapping[str, tuple[int
 @cache
 def tensorrt_log() -> Any:
     """The logger of all TensorRT objects of this process: passes on to Python's, and remembers the last error."""
-    trt = require("tensorrt", "tensorrt", "the tensorrt backend")
+    trt: Any = require("tensorrt", "tensorrt", "the tensorrt backend")
 
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:

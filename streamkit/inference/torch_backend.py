@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from streamkit.errors import BackendError, MissingPackage, require
-from streamkit.inference.backend import Arrays, Backend
+from streamkit.inference.backend import Arrays, Backend, said
 from streamkit.inference.graph import Graph
 from streamkit.inference.settings import Device, Settings
 
 GROUP = "streamkit.models"
+SLACK = 1 << 28
+"""Bytes that a module may take beyond its weights, for tensors it makes by itself."""
 
 
 class TorchBackend(Backend):
@@ -95,14 +97,34 @@ def build(graph: Graph) -> Any:
             "Install the package it came from, or use the openvino or onnxruntime backend"
         )
     try:
-        return builders[graph.builder].load()(**graph.builder_args)
-    except MissingPackage:
+        builder = builders[graph.builder].load()
+        _check_size(builder, graph)
+        return builder(**graph.builder_args)
+    except (MissingPackage, BackendError):
         raise
     except Exception as error:
         raise BackendError(
             f"builder {graph.builder!r} could not make graph {graph.name!r} from {graph.builder_args}: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {said(error)}"
         ) from error
+
+
+def _check_size(builder: Any, graph: Graph) -> None:
+    """Refuse arguments that ask for far more memory than there are weights, before it is taken."""
+    torch = require("torch", "train", "the torch backend")
+    if graph.weights is None:
+        return
+    try:
+        with torch.device("meta"):
+            sketch = builder(**graph.builder_args)
+    except Exception:  # some builders need numbers while they build; what is wrong with the arguments, they will say
+        return
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in (*sketch.parameters(), *sketch.buffers()))
+    if needed > graph.weights.stat().st_size + SLACK:
+        raise BackendError(
+            f"builder {graph.builder!r} would take {needed} bytes with the arguments of graph {graph.name!r}, far more "
+            f"than {graph.weights} holds: copy the bundle again"
+        )
 
 
 def load_weights(module: Any, graph: Graph) -> Any:
@@ -115,5 +137,5 @@ def load_weights(module: Any, graph: Graph) -> Any:
     try:
         module.load_state_dict(load(content))
     except Exception as error:
-        raise BackendError(f"{graph.weights} does not fit builder {graph.builder!r}: {error}") from error
+        raise BackendError(f"{graph.weights} does not fit builder {graph.builder!r}: {said(error)}") from error
     return module

@@ -49,7 +49,7 @@ def why_not() -> str:
 
 
 def has_kernels(capability: str, archs: Iterable[str]) -> bool:
-    """Whether one of `archs` (``sm_90``, ``sm_90a``, ``compute_120``) runs on a GPU of this compute capability, ``"9.0"``.
+    """Whether one of `archs` (``sm_90``, ``sm_90a``, ``compute_120``) runs on a GPU of compute capability ``"9.0"``.
 
     Machine code runs on the same major version at the same or a higher minor one, that of an ``a`` only on its own;
     ``compute_`` is code that the driver compiles for any later GPU.

@@ -21,27 +21,27 @@ class FakeDriver:
         self.gpus, self.status, self.version = gpus, status, version
         self.asked = 0
 
-    def cuInit(self, flags: int) -> int:  # noqa: N802
+    def cuInit(self, flags: int) -> int:
         self.asked += 1
         return self.status
 
-    def cuDriverGetVersion(self, number: Any) -> int:  # noqa: N802
+    def cuDriverGetVersion(self, number: Any) -> int:
         number._obj.value = self.version
         return 0
 
-    def cuDeviceGetCount(self, count: Any) -> int:  # noqa: N802
+    def cuDeviceGetCount(self, count: Any) -> int:
         count._obj.value = len(self.gpus)
         return 0
 
-    def cuDeviceGet(self, device: Any, index: int) -> int:  # noqa: N802
+    def cuDeviceGet(self, device: Any, index: int) -> int:
         device._obj.value = index
         return 0
 
-    def cuDeviceGetName(self, name: Any, size: int, device: Any) -> int:  # noqa: N802
+    def cuDeviceGetName(self, name: Any, size: int, device: Any) -> int:
         name.value = self.gpus[device.value][0].encode()[: size - 1]
         return 0
 
-    def cuDeviceGetAttribute(self, value: Any, attribute: int, device: Any) -> int:  # noqa: N802
+    def cuDeviceGetAttribute(self, value: Any, attribute: int, device: Any) -> int:
         value._obj.value = self.gpus[device.value][1][{75: 0, 76: 1}[attribute]]
         return 0
 
@@ -51,15 +51,15 @@ class FakeManagement:
         self.release, self.status = release, status
         self.open = 0
 
-    def nvmlInit_v2(self) -> int:  # noqa: N802
+    def nvmlInit_v2(self) -> int:
         self.open += 1
         return 0
 
-    def nvmlSystemGetDriverVersion(self, number: Any, size: int) -> int:  # noqa: N802
+    def nvmlSystemGetDriverVersion(self, number: Any, size: int) -> int:
         number.value = self.release.encode()
         return self.status
 
-    def nvmlShutdown(self) -> int:  # noqa: N802
+    def nvmlShutdown(self) -> int:
         self.open -= 1
         return 0
 
