@@ -25,7 +25,9 @@ class Threads(click.ParamType):
             number = int(value)
         except ValueError:
             number = 0
-        return number if number > 0 else self.fail(f"{value!r} was given, expected a number from 1, or auto", param, ctx)
+        if number < 1:
+            self.fail(f"{value!r} was given, expected a number from 1, or auto", param, ctx)
+        return number
 
 
 OPTIONS = (

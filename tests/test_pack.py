@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from onnx import TensorProto, helper
 
 from apps.cli import main
-from apps.commands import backends, models, pack
+from apps.commands import models, pack
 from models.table import MODELS
 from streamkit.bundle import load_bundle
 from tests import small_graphs
@@ -174,36 +174,6 @@ def test_a_bad_model_ends_the_program_with_status_2_and_one_line(
     assert said.out == ""
     assert said.err.startswith("error: ")
     assert said.err.count("\n") == 1
-
-
-def test_backends_lists_what_is_here_and_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openvino", None)
-    report = json.loads(CliRunner().invoke(backends.command, ["--json"]).stdout)
-    rows = {row["name"]: row for row in report["backends"]}
-    assert "pip install 'streamkit[openvino]'" in rows["openvino"]["why_not"]
-    assert rows["onnxruntime"]["available"]
-    assert rows["onnxruntime"]["version"]
-
-
-def test_backends_proves_and_times_them_on_a_bundle(folder: Path) -> None:
-    run_pack(folder)
-    arguments = ["--bundle", str(folder / "bundle"), "--calls", "3", "--cadence", "0.003"]
-    report = json.loads(CliRunner().invoke(backends.command, [*arguments, "--json"]).stdout)
-    rows = {row["name"]: row for row in report["backends"]}
-    assert report["chosen"] in {"openvino", "onnxruntime"}
-    assert rows[report["chosen"]]["relative_error"] < 1e-4
-    assert 0 < rows[report["chosen"]]["latency_ms"]["p50"] <= rows[report["chosen"]]["latency_ms"]["p99"]
-    assert "names no builder" in rows["torch"]["why_not"]
-    assert "chosen by auto" in CliRunner().invoke(backends.command, arguments, env={"COLUMNS": "200"}).output
-
-
-def test_backends_exits_1_when_none_can_run_the_bundle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_pack(folder)
-    for name in ("openvino", "onnxruntime"):
-        monkeypatch.setitem(sys.modules, name, None)
-    result = CliRunner().invoke(backends.command, ["--bundle", str(folder / "bundle"), "--json"])
-    assert result.exit_code == 1
-    assert json.loads(result.stdout)["chosen"] is None
 
 
 def test_models_lists_every_network_with_its_source_and_size() -> None:

@@ -37,7 +37,7 @@ EXAMPLE = "Example: streamkit backends --bundle bundles/p300"
     "--cadence",
     type=click.FloatRange(0),
     metavar="S",
-    help="Seconds between calls.  [default: as live, but not more than 0.1]",
+    help="Seconds between calls.  [default: as live, but not more than 0.05]",
 )
 @click.option("--forget", "forgets", is_flag=True, help="Forget what was chosen for the bundle, and choose again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -20,11 +20,9 @@ from streamkit.inference.table import BACKENDS
 from streamkit.inference.tournament import hold
 from streamkit.inference.wish import Field, Wish, field_of, thread_counts
 
-EVENT_CADENCE_S = 0.1
-"""Seconds between calls in a contest for a decoder whose windows follow events: nobody knows when those will come."""
-
-LONGEST_CADENCE_S = 0.1
-"""A contest waits no longer between calls, for it must be short; caches and clocks are as cold by then as they get."""
+CADENCE_S = 0.05
+"""Seconds between the calls of a contestant where nobody knows when windows will come, as after events; and the most
+in any case, for a contest must be short, and caches and clocks are about as cold by then as they get."""
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +38,8 @@ class Choice:
     error
         Relative error of its proof, now.
     table
-        How every contender fared, as `Trial.facts` says; those of the contest that is remembered where none was held.
-        Empty when there was nothing to choose.
+        How every contender fared, and why others were none, as `Trial.facts` says; from the contest that is
+        remembered where none was held. Nobody was timed when there was nothing to choose.
     remembered
         It was chosen at an earlier start.
     fell_back_from
@@ -136,7 +134,7 @@ def open_chosen(
 
 def contest_cadence(cadence: float | None) -> float:
     """Seconds between two calls of a contestant, given those between two windows when live; None where nobody knows."""
-    return min(EVENT_CADENCE_S if cadence is None else cadence, LONGEST_CADENCE_S)
+    return CADENCE_S if cadence is None else min(cadence, CADENCE_S)
 
 
 def _check_any(contestants: Field, graph: Graph, wish: Wish) -> None:
@@ -181,7 +179,8 @@ def _open_only(graph: Graph, reference: Reference, contestants: Field) -> tuple[
     trial = enter(contestants.contenders[0], graph, reference)
     if trial.backend is None:
         raise (BackendError if trial.failed else MissingPackage)(trial.why_not)
-    return trial.backend, Choice(trial.name, trial.settings, trial.error)
+    out = (Trial(name, settings, why_not) for (name, settings), why_not in contestants.out)
+    return trial.backend, Choice(trial.name, trial.settings, trial.error, tuple(each.facts() for each in (trial, *out)))
 
 
 def _recall(

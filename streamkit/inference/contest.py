@@ -71,7 +71,7 @@ class Trial:
     def facts(self) -> dict[str, Any]:
         """All of it, as JSON values."""
         passed = not self.why_not
-        quantiles = [float(q) for q in np.percentile(np.array(self.latencies) * 1e3, [50, 99])] if self.latencies else []
+        quantiles = np.percentile(np.array(self.latencies) * 1e3, [50, 99]).tolist() if self.latencies else []
         return {
             "backend": self.name,
             "device": self.settings.device,
@@ -141,19 +141,22 @@ def race(racers: list[Trial], x: Arrays, cadence: float, calls: int = CALLS, bud
     """Time up to `calls` calls of each racer within about `budget` seconds, at least one each if any.
 
     The racers take turns, so that whatever else the machine does meets all of them; what they did before is left out.
+    Their `buffers` are filled beforehand, as a window is written there when live.
     """
     for racer in racers:
         racer.latencies = []
-    runs = [(racer, racer.opened.run) for racer in racers]
+        for buffer, array in zip(racer.opened.buffers, x, strict=True):
+            np.copyto(buffer, array)
+    runs = [(racer, racer.opened.run, racer.opened.buffers) for racer in racers]
     pause = cadence / len(racers)
     due = time.perf_counter()
     end = due + budget
     for _ in range(calls):
-        for racer, run in runs:
+        for racer, run, buffers in runs:
             due = max(due + pause, time.perf_counter())
             time.sleep(max(0.0, due - time.perf_counter()))
             begin = time.perf_counter()
-            run(*x)
+            run(*buffers)
             racer.latencies.append(time.perf_counter() - begin)
         if time.perf_counter() > end:
             return

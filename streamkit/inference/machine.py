@@ -1,4 +1,4 @@
-"""This machine, as far as it decides which backend is the fastest."""
+"""The machine, as far as it decides which backend is the fastest."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Settings:
 
     def __str__(self) -> str:
         """As people read it: ``cpu, float32, 2 threads``."""
-        words = [self.device, self.precision]
+        words: list[str] = [self.device, self.precision]
         if self.device == "cpu":
             words.append("1 thread" if self.threads == 1 else f"{self.threads} threads")
         if self.batch > 1:

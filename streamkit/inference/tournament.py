@@ -8,7 +8,7 @@ from streamkit.inference.contest import Contender, Trial, close_all, contest, en
 from streamkit.inference.graph import Graph
 from streamkit.inference.proof import Reference, example
 
-FIRST_S, THREADS_S, ALL_S = 0.9, 0.3, 1.5
+FIRST_S, THREADS_S, ALL_S = 0.7, 0.2, 1.5
 """Seconds of timing: between the backends, for each larger number of threads, and in all."""
 
 FEW_CALLS = 5
@@ -68,7 +68,7 @@ def hold(
         trials += more
         if not passed(more) or left <= 0:
             break
-        rivals = [*([] if best in leaders else [best]), *leaders, *passed(more)]
+        rivals = [best, *(racer for racer in leaders if racer is not best), *passed(more)]
         race(rivals, x, cadence, budget=min(THREADS_S, left))
         left -= THREADS_S
         before, best = best, winner(rivals)
@@ -82,4 +82,4 @@ def hold(
 def _leaders(racers: list[Trial], best: Trial, cores: int) -> list[Trial]:
     """The fastest on the processor, as far as all cores together could make them faster than the best."""
     hopeful = [racer for racer in racers if racer.settings.device == "cpu" and racer.latency <= cores * best.latency]
-    return sorted(hopeful, key=lambda racer: racer.latency)[:LEADERS]
+    return sorted(hopeful, key=lambda racer: (racer is not best, racer.latency))[:LEADERS]

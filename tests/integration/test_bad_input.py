@@ -278,13 +278,13 @@ def test_a_wrong_backend_name_is_answered_with_the_closest(
     more = [things / word for word in words[1:]]
     said = streamkit(words[0], things / "hop.bundle", *more, "--backend", "opnvino", "--json")
     assert (said.status, said.out) == (2, "")
-    assert "there is no backend 'opnvino', expected one of openvino, onnxruntime, torch or auto." in said.err
+    assert "there is no backend 'opnvino', expected one of openvino, onnxruntime, torch, " in said.err
     assert "Did you mean 'openvino'?" in said.err
 
 
 def test_a_backend_that_cannot_run_the_bundle_says_which_can(streamkit: Any, things: Path) -> None:
     said = streamkit("evaluate", things / "event.bundle", things / "recording", "--backend", "torch", "--json")
-    assert (said.status, said.out) == (1, "")
+    assert (said.status, said.out) == (2, "")
     assert "names no builder (it was packed from an ONNX file)" in said.err
     assert "use openvino or onnxruntime" in said.err
 

@@ -218,6 +218,24 @@ def test_latency_percentiles_come_from_the_last_predictions() -> None:
     assert np.isnan(state.median("wait"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, "openvino, 1 thread"),
+        ({"threads": 4, "precision": "int8"}, "openvino, 4 threads, int8"),
+        ({"backend": "cuda_graph", "device": "cuda"}, "cuda_graph, cuda"),
+    ],
+)
+def test_the_backend_is_shown_with_what_it_runs_on(changes: dict[str, object], shown: str) -> None:
+    state = HealthState(facts={"backend": "openvino"})
+    assert state.backend == "openvino"
+    choice = {"backend": "openvino", "device": "cpu", "precision": "float32", "threads": 1} | changes
+    state.push(json.dumps({"state": "live", "backends": {"decoder": choice}}), now=1.0)
+    assert state.backend == shown
+    state.push(json.dumps({"state": "live", "backends": "?"}), now=1.0)
+    assert state.backend == "openvino"
+
+
 def test_health_keeps_state_since_and_differences() -> None:
     state = HealthState()
     message = "the stream is not what was calibrated on:\n  rate: 512, found 1000\n  channel POz is missing"

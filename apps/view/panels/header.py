@@ -87,7 +87,7 @@ class Header(Panel):
         return [
             ("STREAM ▾" if n_signals > 1 else "STREAM", stream),
             ("BUNDLE", facts.get("bundle") or "–"),
-            ("BACKEND", facts.get("backend") or "–"),
+            ("BACKEND", self.state.health.backend or "–"),
         ]
 
     def _draw_said(self, painter: QPainter, room: QRectF, said: str) -> None:

@@ -24,6 +24,8 @@ class HealthState:
         What the session says is not as it should be although it decodes.
     facts
         What the description of its predictions says of the session.
+    backends
+        What runs each graph, as the session says.
     entered
         Wall-clock time at which it entered this state, as far as this window knows.
     """
@@ -34,6 +36,7 @@ class HealthState:
     counts: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+    backends: dict[str, Any] = field(default_factory=dict)
     entered: float = 0.0
     freshness: Freshness = field(default_factory=lambda: Freshness(patience=3.5))
 
@@ -54,7 +57,20 @@ class HealthState:
         self.counts = {str(k): int(v) for k, v in (said.get("counts") or {}).items() if isinstance(v, (int, float))}
         warnings = said.get("warnings")
         self.warnings = [str(line) for line in warnings] if isinstance(warnings, list) else []
+        backends = said.get("backends")
+        self.backends = backends if isinstance(backends, dict) else {}
         self.freshness.touch(now)
+
+    @property
+    def backend(self) -> str:
+        """What runs the network: ``openvino, 2 threads``; empty while nobody says."""
+        choice = next(iter(self.backends.values()), None)
+        if not isinstance(choice, dict):
+            return self.facts.get("backend", "")
+        threads, device, bits = (choice.get(key) for key in ("threads", "device", "precision"))
+        on_processor = "1 thread" if threads == 1 else f"{threads} threads"
+        words = [choice.get("backend"), on_processor if device == "cpu" else device, bits if bits != "float32" else ""]
+        return ", ".join(str(word) for word in words if word)
 
     @property
     def refused(self) -> bool:
