@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from streamkit.bundle import Contract, GraphFiles, ModelBundle, write_bundle
-from streamkit.inference import Graph
+from streamkit.inference import Graph, Wish
 from streamkit.inference.onnx_file import signature
 from streamkit.preprocess import PreprocessConfig, WindowConfig
 from streamkit.recording import Recording
@@ -28,6 +28,7 @@ LEAK = np.float32(0.9)
 MAP = (np.random.default_rng(2).standard_normal((6, N_CHANS * N_TIMES)) / 10).astype(np.float32)
 RATE = np.float32(0.05)
 FEATURES = (np.random.default_rng(3).standard_normal((N_CHANS * N_TIMES, 5)) / 10).astype(np.float32)
+ORT = Wish("onnxruntime", threads=1)
 SPREAD = 0.5
 """Standard deviation of the clean samples that the denoisers know of."""
 

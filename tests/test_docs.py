@@ -117,7 +117,8 @@ def test_the_contract_that_is_shown_packs(text: str, tmp_path: Path, monkeypatch
 def test_every_field_of_a_bundle_is_named() -> None:
     text = page("bundle.md")
     parts: list[type[Any]] = [Contract, Metric, Provenance, SideStream]
-    parts += [f.annotation for name, f in Contract.model_fields.items() if name not in ("also", "runner")]  # type: ignore[misc]
+    fields = Contract.model_fields.items()
+    parts += [f.annotation for name, f in fields if name not in ("also", "runner")]  # type: ignore[misc]
     parts += RUNNER_KINDS.values()
     missing = [f for part in parts for f in part.model_fields if not re.search(rf"\b{f}\b", text)]
     assert missing == []

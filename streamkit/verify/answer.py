@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from streamkit.types import Event, Prediction
 
-
 Place = tuple[int, str | None]
 """Where a prediction stands: index of its newest sample, and label of the event it answers."""
 

@@ -35,7 +35,7 @@ CONFIGS = [
     FeedForwardConfig(graph="net", state={"total": "next"}, initial={"total": "begin"}, answer="scores"),
     IterativeConfig(state={"image": "next"}, max_steps=300, budget_ms=40.0, min_steps=3, start={"image": "noise"}),
     RetrievalConfig(metric="dot", temperature=0.07),
-    DiffusionConfig(condition="condition", decoder="painter", guidance=5.0, schedule="cosine", sampler="ddpm", clip=1.0),
+    DiffusionConfig(condition="condition", decoder="painter", guidance=5.0, schedule="cosine", sampler="ddpm"),
 ]
 
 
@@ -93,7 +93,7 @@ def test_a_toml_contract_without_a_kind_is_read(tmp_path: Path) -> None:
 def test_a_bundle_of_format_1_opens_its_runner(tmp_path: Path) -> None:
     made = small.bundle(tmp_path / "new", {"decoder": small.encoder()}, RunnerConfig(), five())
     x = small.windows(1)
-    answer = made.open_runner("onnxruntime").infer(x)
+    answer = made.open_runner(small.ORT).infer(x)
     manifest = made.path / "bundle.json"
     document = json.loads(manifest.read_text())
     document["format"] = 1
@@ -103,7 +103,7 @@ def test_a_bundle_of_format_1_opens_its_runner(tmp_path: Path) -> None:
     del entry["reduced"], document["hash"]
     document["hash"] = sha256(canonical(document))
     manifest.write_bytes(canonical(document))
-    np.testing.assert_array_equal(load_bundle(made.path).open_runner("onnxruntime").infer(x), answer)
+    np.testing.assert_array_equal(load_bundle(made.path).open_runner(small.ORT).infer(x), answer)
 
 
 def five() -> OutputSpec:
@@ -127,58 +127,68 @@ ALL = {
     "wide": small.condition(8),
     "painter": small.painter(6),
 }
+
+
+def leaky(**settings: Any) -> FeedForwardConfig:
+    return FeedForwardConfig(graph="leaky", **settings)
+
+
+def retrieval(**settings: Any) -> RetrievalConfig:
+    return RetrievalConfig(templates="t", **settings)
+
+
 IMAGE_OF_6 = OutputSpec(kind="values", labels=tuple("abcdef"), shape=(6,))
 PROBLEMS: list[tuple[RunnerSettings, OutputSpec, dict[str, np.ndarray], str]] = [
-    (FeedForwardConfig(graph="other"), small.SCORES, {}, r"needs graph 'other', there are \['condition', 'denoiser'"),
-    (FeedForwardConfig(graph="leaky"), small.SCORES, {}, r"takes \['window', 'total'\].*is no state: name in"),
-    (FeedForwardConfig(graph="leaky", state={"total": "sum"}), small.SCORES, {}, r"no output 'sum' for.*\['scores', 'ne"),
-    (FeedForwardConfig(graph="leaky", state={"mean": "next"}), small.SCORES, {}, "has no input 'mean'"),
-    (FeedForwardConfig(graph="leaky", state={"total": "scores"}), small.SCORES, {}, r"\(batch, 4\), but output 'scores'"),
-    (FeedForwardConfig(graph="leaky", state=WITH_STATE, answer="sum"), small.SCORES, {}, "no output 'sum' for the runn"),
-    (FeedForwardConfig(graph="leaky", state=WITH_STATE, answer="next"), small.SCORES, {}, r"gives \(batch, 4\), the con"),
-    (FeedForwardConfig(graph="leaky", state={"window": "next"}), small.SCORES, {}, r"'window' is float32 \(batch, 4, 20"),
+    (FeedForwardConfig(graph="other"), small.SCORES, {}, r"needs graph 'other', there are \['condition'"),
+    (leaky(), small.SCORES, {}, r"takes \['window', 'total'\].*is no state: name in"),
+    (leaky(state={"total": "sum"}), small.SCORES, {}, r"no output 'sum' for"),
+    (leaky(state={"mean": "next"}), small.SCORES, {}, "has no input 'mean'"),
+    (leaky(state={"total": "scores"}), small.SCORES, {}, r"but output 'scores'"),
+    (leaky(state=WITH_STATE, answer="sum"), small.SCORES, {}, "no output 'sum' for"),
+    (leaky(state=WITH_STATE, answer="next"), small.SCORES, {}, r"gives \(batch, 4\), the"),
+    (leaky(state={"window": "next"}), small.SCORES, {}, r"'window' is float32"),
     (
-        FeedForwardConfig(graph="leaky", state=WITH_STATE, initial={"total": "t"}),
+        leaky(state=WITH_STATE, initial={"total": "t"}),
         small.SCORES,
         {},
         r"needs tensor 't', there are \[\]: write the bundle with it",
     ),
     (
-        FeedForwardConfig(graph="leaky", state=WITH_STATE, initial={"window": "t"}),
+        leaky(state=WITH_STATE, initial={"window": "t"}),
         small.SCORES,
         tensor(1, 4),
         "initial value to 'window', which is no state",
     ),
     (
-        FeedForwardConfig(graph="leaky", state=WITH_STATE, initial={"total": "t"}),
+        leaky(state=WITH_STATE, initial={"total": "t"}),
         small.SCORES,
         tensor(4),
         r"tensor 't' is float32 of shape \(4,\), expected float32 of shape \(1, 4\)",
     ),
     (
-        FeedForwardConfig(graph="leaky", state=WITH_STATE, initial={"total": "t"}),
+        leaky(state=WITH_STATE, initial={"total": "t"}),
         small.SCORES,
         tensor(1, 4, value=np.nan),
         "'t' holds values that are not finite",
     ),
-    (IterativeConfig(state=ONE_IMAGE, max_steps=2), five(), {}, r"gives \(batch, 1, 2, 3\), the contract's output.shape"),
+    (IterativeConfig(state=ONE_IMAGE, max_steps=2), five(), {}, r"gives \(batch, 1, 2, 3\), the contract"),
     (IterativeConfig(state={"window": "next"}, max_steps=2), small.IMAGE, {}, "state input 'window'"),
-    (IterativeConfig(graph="encoder", state={"window": "features"}, max_steps=2), five(), {}, "state input 'window' is float32"),
-    (RetrievalConfig(templates="t"), small.SCORES, {}, "needs tensor 't'"),
-    (RetrievalConfig(templates="t"), small.SCORES, tensor(2, 4), r"of shape \(2, 4\), expected float32 of shape \(any, 5"),
-    (RetrievalConfig(templates="t"), small.SCORES, tensor(2, 5, dtype=np.float64), "is float64 of shape"),
-    (RetrievalConfig(templates="t"), small.SCORES, tensor(3, 5), r"has 3 templates, the contract's output.shape is \(2,\)"),
-    (RetrievalConfig(templates="t"), small.SCORES, tensor(2, 5, value=np.inf), "not finite"),
-    (RetrievalConfig(templates="t"), small.SCORES, tensor(2, 5, value=0.0), r"template 0 is all zeros .* metric = \"dot"),
-    (RetrievalConfig(graph="painter", templates="t"), small.SCORES, tensor(2, 5), r"takes float32 \(batch, 6\), the cont"),
-    (RetrievalConfig(graph="leaky", templates="t"), small.SCORES, tensor(2, 5), r"takes 2 inputs \(window, total\), exp"),
+    (IterativeConfig(graph="encoder", state={"window": "features"}, max_steps=2), five(), {}, "state input 'window'"),
+    (retrieval(), small.SCORES, {}, "needs tensor 't'"),
+    (retrieval(), small.SCORES, tensor(2, 4), r"\(2, 4\), expected float32 of shape \(any, 5\)"),
+    (retrieval(), small.SCORES, tensor(2, 5, dtype=np.float64), "is float64 of shape"),
+    (retrieval(), small.SCORES, tensor(3, 5), r"has 3 templates, the contract's .* \(2,\)"),
+    (retrieval(), small.SCORES, tensor(2, 5, value=np.inf), "not finite"),
+    (retrieval(), small.SCORES, tensor(2, 5, value=0.0), r"template 0 is all zeros"),
+    (retrieval(graph="painter"), small.SCORES, tensor(2, 5), r"takes float32 \(batch, 6\)"),
+    (retrieval(graph="leaky"), small.SCORES, tensor(2, 5), r"takes 2 inputs \(window, total\)"),
     (DiffusionConfig(condition="nobody"), small.IMAGE, {}, "needs graph 'nobody'"),
-    (DiffusionConfig(sample="x", **AROUND), small.IMAGE, {}, r"takes \['sample', 'time', 'condition'\], expected a noisy"),
-    (DiffusionConfig(decoder="painter"), small.IMAGE, {}, r"takes float32 \(batch, 6\), the contract makes windows of"),
-    (DiffusionConfig(condition="wide"), IMAGE_OF_6, {}, r"takes float32 \(batch, 6\), but graph 'wide' has float32 \(batc"),
-    (DiffusionConfig(condition="condition"), small.IMAGE, {}, r"gives \(batch, 6\), the contract's output.shape"),
+    (DiffusionConfig(sample="x", **AROUND), small.IMAGE, {}, r"takes \['sample', .*, expected a noisy"),
+    (DiffusionConfig(decoder="painter"), small.IMAGE, {}, r"\(batch, 6\), the contract makes windows"),
+    (DiffusionConfig(condition="wide"), IMAGE_OF_6, {}, r"but graph 'wide' has float32 \(batch, 8\)"),
+    (DiffusionConfig(condition="condition"), small.IMAGE, {}, r"gives \(batch, 6\), the contract"),
     (DiffusionConfig(**AROUND), five(), {}, r"graph 'painter' gives \(batch, 1, 2, 3\)"),
-    (DiffusionConfig(condition="condition", decoder="encoder"), five(), {}, r"graph 'encoder' takes float32 \(batch, 4, 20"),
+    (DiffusionConfig(condition="condition", decoder="encoder"), five(), {}, r"graph 'encoder' takes float32"),
     (DiffusionConfig(**GUIDED), small.IMAGE, tensor(1, 5), r"expected float32 of shape \(1, 6\)"),
 ]
 
@@ -213,14 +223,14 @@ def test_a_noisy_beginning_is_for_fractions_only(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="'count' is int64 and cannot begin with noise"):
         small.bundle(tmp_path / "bundle", {"step": content}, config, output)
     counting = config.model_copy(update={"start": {}})
-    runner = small.bundle(tmp_path / "bundle", {"step": content}, counting, output).open_runner("onnxruntime")
+    runner = small.bundle(tmp_path / "bundle", {"step": content}, counting, output).open_runner(small.ORT)
     x = small.windows(1)
     np.testing.assert_array_equal(runner.infer(x), x.ravel())
 
 
 def test_one_wish_is_settled_by_the_graph_that_takes_longest(tmp_path: Path) -> None:
     made = small.bundle(tmp_path / "bundle", ALL, DiffusionConfig(steps=3, **AROUND), small.IMAGE)
-    runner = made.open_runner("onnxruntime")
+    runner = made.open_runner(small.ORT)
     assert list(runner.choices) == ["denoiser", "condition", "painter"]
     assert {choice.name for choice in runner.choices.values()} == {runner.backend} == {"onnxruntime"}
     wishes = {name: choice.wish for name, choice in runner.choices.items()}
@@ -236,15 +246,14 @@ def test_a_graph_that_cannot_be_opened_closes_the_others(tmp_path: Path, monkeyp
     monkeypatch.setattr(OnnxRuntimeBackend, "close", lambda self: (closed.append(self), close(self)))
     references = made.references() | {"painter": (np.ones((1, 6), np.float32), np.ones((1, 1, 2, 3), np.float32))}
     with pytest.raises(BackendError, match="failed its proof"):
-        open_runner(made.contract.runner, made.graphs, references, small.IMAGE, "onnxruntime", strict=True)
+        open_runner(made.contract.runner, made.graphs, references, small.IMAGE, small.ORT, strict=True)
     assert len({id(backend) for backend in closed}) == 3
 
 
 def test_a_closed_runner_answers_no_more(tmp_path: Path) -> None:
     made = small.bundle(tmp_path / "bundle", {"decoder": small.encoder()}, RunnerConfig(), five())
-    runner = made.open_runner("onnxruntime")
+    runner = made.open_runner(small.ORT)
     runner.close()
     runner.close()
     with pytest.raises(BackendError, match="is not open"):
         runner.infer(runner.buffer)
-

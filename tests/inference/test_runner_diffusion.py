@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamkit.inference import BACKENDS, Runner, open_runner
+from streamkit.inference import BACKENDS, Runner, Wish, open_runner
 from streamkit.inference.runners import DiffusionConfig
 from streamkit.inference.runners.noise import signal_left, steps_of, times
 from streamkit.types import OutputSpec
@@ -46,7 +46,7 @@ def a_runner(
     references = {name: small.reference(content) for name, content in contents.items()}
     shape = (1, 2, size // 2) if painted else (size,)
     output = OutputSpec(kind="image" if painted else "values", labels=(), shape=shape)
-    return open_runner(config, graphs, references, output, backend, tensors=tensors)
+    return open_runner(config, graphs, references, output, Wish(backend, threads=1), tensors=tensors)
 
 
 def middle(window: np.ndarray, scale: float = 10.0) -> float:
@@ -151,7 +151,8 @@ def test_guidance_goes_beyond_the_condition(unconditional: str | None, tmp_path:
 def test_guidance_of_one_is_no_guidance(backend: str, tmp_path: Path) -> None:
     x = small.windows(1)
     plain = a_runner(tmp_path, backend=backend).infer(x, 6)
-    np.testing.assert_allclose(a_runner(tmp_path, backend=backend, guidance=1.0).infer(x, 6), plain, rtol=1e-4, atol=1e-4)
+    guided = a_runner(tmp_path, backend=backend, guidance=1.0).infer(x, 6)
+    np.testing.assert_allclose(guided, plain, rtol=1e-4, atol=1e-4)
 
 
 def test_the_window_may_be_the_condition_itself(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_the_window_may_be_the_condition_itself(tmp_path: Path) -> None:
     for guidance in (None, 1.0):
         config = DiffusionConfig(given="window", prediction="sample", steps=5, guidance=guidance)
         made = small.bundle(tmp_path / f"guidance {guidance}", {"denoiser": content}, config, output)
-        runner = made.open_runner("onnxruntime")
+        runner = made.open_runner(small.ORT)
         for x in small.windows(3):
             runner.buffer[0] = x
             np.testing.assert_allclose(runner.infer(runner.buffer), x.mean() * np.arange(LATENT), rtol=1e-4, atol=1e-6)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamkit.inference import BACKENDS, Runner, open_runner
+from streamkit.inference import BACKENDS, Runner, Wish, open_runner
 from streamkit.inference.runners import FeedForwardConfig, Rehearsal
 from tests import runner_graphs as small
 
@@ -59,8 +59,8 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
     def make(config: FeedForwardConfig = LEAKY, **tensors: np.ndarray) -> Runner:
         reference = small.reference(small.leaky())
-        output = small.SCORES
-        runners.append(open_runner(config, {"leaky": graph}, {"leaky": reference}, output, row.name, tensors=tensors))
+        wish = Wish(row.name, threads=1)
+        runners.append(open_runner(config, {"leaky": graph}, {"leaky": reference}, small.SCORES, wish, tensors=tensors))
         return runners[-1]
 
     yield make
@@ -138,7 +138,7 @@ def test_an_answer_that_is_the_state_belongs_to_the_caller_too(tmp_path: Path) -
     output = small.SCORES.model_copy(update={"labels": tuple("abcd"), "shape": (4,)})
     config = LEAKY.model_copy(update={"answer": "next"})
     graphs = {"leaky": small.graph(tmp_path, "leaky", small.leaky())}
-    runner = open_runner(config, graphs, {"leaky": small.reference(small.leaky())}, output, "onnxruntime")
+    runner = open_runner(config, graphs, {"leaky": small.reference(small.leaky())}, output, small.ORT)
     windows = small.windows(3)
     first = said(runner, windows)
     runner.reset()

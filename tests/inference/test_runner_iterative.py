@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamkit.inference import BACKENDS, Runner, open_runner
+from streamkit.inference import BACKENDS, Runner, Wish, open_runner
 from streamkit.inference.backend import Backend
 from streamkit.inference.runners import IterativeConfig
 from tests import runner_graphs as small
@@ -35,7 +35,7 @@ def a_runner(
     graphs = {"step": small.graph(folder, "step", small.descent())}
     references = {"step": small.reference(small.descent())}
     options = {} if clock is None else {"clock": clock}
-    return open_runner(config, graphs, references, small.IMAGE, backend, tensors=tensors, **options)
+    return open_runner(config, graphs, references, small.IMAGE, Wish(backend, threads=1), tensors=tensors, **options)
 
 
 @pytest.mark.parametrize("backend", HERE)

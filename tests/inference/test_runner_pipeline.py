@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamkit.bundle import ModelBundle
-from streamkit.inference import BACKENDS, Runner
+from streamkit.inference import BACKENDS, Runner, Wish
 from streamkit.inference.runners import FeedForwardConfig, IterativeConfig, Rehearsal
 from streamkit.inference.runners.base import Values
 from streamkit.pipeline import Pipeline
@@ -136,7 +136,7 @@ def test_a_window_across_a_gap_belongs_to_what_comes_after() -> None:
     first_behind = next(p for p in predictions if p.last >= 30)
     assert not first_behind.valid
     assert first_behind.values[0] == 1
-    assert [p.values[0] for p in predictions if p.last > first_behind.last][0] == 2
+    assert next(p.values[0] for p in predictions if p.last > first_behind.last) == 2
 
 
 def test_a_gap_that_was_filled_is_none() -> None:
@@ -203,7 +203,7 @@ def test_real_graphs_carry_the_same_bits_whatever_the_chunks(
     config: Any, gaps: str, backend: str, tmp_path: Path
 ) -> None:
     bundle = stateful(tmp_path, config, gaps=gaps)
-    runner = bundle.open_runner(backend)
+    runner = bundle.open_runner(Wish(backend, threads=1))
     answers = [outcome(pushed(bundle, runner, size)) for size in (1, 7, 64, 10_000)]
     assert len(answers[0]) > 60
     assert answers[0] == answers[1] == answers[2] == answers[3]
@@ -211,9 +211,11 @@ def test_real_graphs_carry_the_same_bits_whatever_the_chunks(
 
 def test_state_reaches_from_window_to_window_and_not_over_gaps(tmp_path: Path) -> None:
     bundle = stateful(tmp_path, LEAKY)
-    predictions = pushed(bundle, bundle.open_runner("onnxruntime"), 16)
+    predictions = pushed(bundle, bundle.open_runner(small.ORT), 16)
     signal = small.gappy_recording().signal()
-    processed = Preprocessor(bundle.contract.stream, bundle.contract.preprocess).process(signal.whole())
+    processed = Preprocessor(bundle.contract.stream, bundle.contract.preprocess).process(
+        Chunk(signal.data, signal.stamps)
+    )
     cut = windows_of(processed, [], SFREQ, bundle.contract.window)
     assert sorted({w.gaps for w in cut}) == [0, 1, 2, 3]
     expected = [
@@ -227,7 +229,7 @@ def test_state_reaches_from_window_to_window_and_not_over_gaps(tmp_path: Path) -
 @pytest.mark.parametrize("config", [LEAKY, GOING_ON], ids=["feedforward", "iterative"])
 def test_a_warm_session_says_the_same_bits(config: Any, backend: str, tmp_path: Path) -> None:
     bundle = stateful(tmp_path, config)
-    runner = bundle.open_runner(backend)
+    runner = bundle.open_runner(Wish(backend, threads=1))
     cold = outcome(pushed(bundle, runner, 8))
     rehearsals = 0
 
@@ -248,7 +250,7 @@ def test_a_warm_session_says_the_same_bits(config: Any, backend: str, tmp_path: 
 
 def test_a_repeat_over_memory_begins_afresh(tmp_path: Path) -> None:
     bundle = stateful(tmp_path, LEAKY)
-    runner = bundle.open_runner("onnxruntime")
+    runner = bundle.open_runner(small.ORT)
     first, again = (
         outcome(predictions_over_memory(bundle.contract, small.gappy_recording(), runner, seed=seed)) for seed in (0, 1)
     )

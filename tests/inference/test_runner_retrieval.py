@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamkit.inference import BACKENDS, Runner, open_runner
+from streamkit.inference import BACKENDS, Runner, Wish, open_runner
 from streamkit.inference.runners import RetrievalConfig
 from streamkit.types import OutputSpec
 from tests import runner_graphs as small
@@ -26,7 +26,8 @@ def a_runner(
     references = {"encoder": small.reference(small.encoder())}
     names = NAMES[: len(templates)]
     output = OutputSpec(kind="probabilities", labels=names, shape=(len(names),), activation=activation)
-    return open_runner(RetrievalConfig(**more), graphs, references, output, backend, tensors={"templates": templates})
+    tensors = {"templates": templates}
+    return open_runner(RetrievalConfig(**more), graphs, references, output, Wish(backend, threads=1), tensors=tensors)
 
 
 def cosines(window: np.ndarray) -> np.ndarray:
@@ -98,6 +99,7 @@ def test_templates_of_the_bundle_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_bundle_keeps_its_templates(tmp_path: Path) -> None:
     output = OutputSpec(kind="probabilities", labels=NAMES, shape=(7,))
-    made = small.bundle(tmp_path / "b", {"encoder": small.encoder()}, RetrievalConfig(), output, {"templates": TEMPLATES})
+    tensors = {"templates": TEMPLATES}
+    made = small.bundle(tmp_path / "bundle", {"encoder": small.encoder()}, RetrievalConfig(), output, tensors)
     x = small.windows(1)
-    np.testing.assert_allclose(made.open_runner("onnxruntime").infer(x), cosines(x[0]), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(made.open_runner(small.ORT).infer(x), cosines(x[0]), rtol=1e-5, atol=1e-6)

@@ -67,7 +67,8 @@ def recording(tmp_path: Path) -> Path:
 
 
 def verified(bundle: ModelBundle, recording: Path, over: str = "memory") -> dict[str, Any]:
-    arguments = [str(bundle.path), str(recording), "--json", "--backend", "onnxruntime", "--over", over]
+    arguments = [str(bundle.path), str(recording), "--json", "--over", over]
+    arguments += ["--backend", "onnxruntime", "--threads", "1"]
     result = CliRunner().invoke(command, arguments, standalone_mode=False)
     if result.exception is not None:
         raise result.exception
@@ -126,10 +127,10 @@ def test_the_steps_that_live_took_give_the_same_bits(
     window: dict[str, Any], start: str, tmp_path: Path, recording: Path
 ) -> None:
     bundle = iterative(tmp_path, window, start={"image": start})
-    live = over_memory(bundle.path, recording, "onnxruntime", timer=Busy())
+    live = over_memory(bundle.path, recording, small.ORT, timer=Busy())
     assert len(set(live.steps)) > 2
     assert max(live.taken.values()) < 400
-    offline = offline_answer(bundle.path, recording, "onnxruntime", live.taken)
+    offline = offline_answer(bundle.path, recording, small.ORT, live.taken)
     assert offline.steps == live.steps
     assert offline.hash == live.hash
     assert compare(offline, live, SFREQ).max_abs == 0
@@ -137,23 +138,23 @@ def test_the_steps_that_live_took_give_the_same_bits(
 
 def test_other_steps_give_other_answers(tmp_path: Path, recording: Path) -> None:
     bundle = iterative(tmp_path)
-    live = over_memory(bundle.path, recording, "onnxruntime", timer=Busy())
+    live = over_memory(bundle.path, recording, small.ORT, timer=Busy())
     place = list(live.taken)[20]
     wrong = live.taken | {place: live.taken[place] + 1}
-    verdict = compare(offline_answer(bundle.path, recording, "onnxruntime", wrong), live, SFREQ)
+    verdict = compare(offline_answer(bundle.path, recording, small.ORT, wrong), live, SFREQ)
     assert not verdict.passed
     assert verdict.max_abs > 1e-5
 
 
 def test_a_fixed_number_of_steps_needs_nothing_of_the_live_answer(tmp_path: Path, recording: Path) -> None:
     bundle = iterative(tmp_path, budget_ms=None, max_steps=7)
-    live = over_memory(bundle.path, recording, "onnxruntime")
+    live = over_memory(bundle.path, recording, small.ORT)
     assert set(live.steps) == {7}
-    assert offline_answer(bundle.path, recording, "onnxruntime").hash == live.hash
+    assert offline_answer(bundle.path, recording, small.ORT).hash == live.hash
 
 
 def test_an_answer_without_steps_asks_for_none(tmp_path: Path, recording: Path) -> None:
-    live = over_memory(leaky(tmp_path).path, recording, "onnxruntime")
+    live = over_memory(leaky(tmp_path).path, recording, small.ORT)
     assert set(live.steps) == {None}
     assert live.taken == {}
     assert Answer("b", live.values, live.stamps, live.last, live.events).taken == {}
@@ -164,7 +165,7 @@ def test_an_answer_without_steps_asks_for_none(tmp_path: Path, recording: Path) 
 def test_a_budgeted_runner_passes_over_lsl(tmp_path: Path) -> None:
     recording = write_recording(noise_recording(seconds=4.0), tmp_path / "recording")
     bundle = iterative(tmp_path)
-    result = rehearse(bundle.path, recording, backend="onnxruntime")
+    result = rehearse(bundle.path, recording, backend=small.ORT)
     taken = set(result.answer.steps)
     assert all(isinstance(steps, int) and 1 <= steps <= 400 for steps in taken)
     assert len(taken) > 1, "no budget was ever felt"

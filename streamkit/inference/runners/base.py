@@ -1,4 +1,4 @@
-"""What every runner is: settings that say what they need of a bundle, and graphs composed into one answer per window."""
+"""What every runner is: settings that say what they need of a bundle, and graphs that give one answer per window."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Runner(ABC):
             opened.close()
 
     def _in_place(self, x: Array) -> Array:
-        """`buffer` with `x` in it, for who runs a graph on it more than once; what does not fit is left to be refused."""
+        """`buffer` with `x` in it, for who runs a graph on it more than once; what does not fit is not copied."""
         if x is self.buffer or x.shape != self.buffer.shape or x.dtype != self.buffer.dtype:
             return x
         np.copyto(self.buffer, x)
@@ -228,9 +228,7 @@ def single_problems(graph: Graph) -> Iterator[str]:
         yield f"graph {graph.name!r} takes {len(graph.inputs)} inputs ({names}), expected the window alone"
 
 
-def tensor_problems(
-    name: str, shape: tuple[int | None, ...], parts: Parts, dtype: str = "float32"
-) -> Iterator[str]:
+def tensor_problems(name: str, shape: tuple[int | None, ...], parts: Parts, dtype: str = "float32") -> Iterator[str]:
     """Say so when a tensor of the bundle is missing, not finite, or of another shape (None: any size) or dtype."""
     found = parts.tensors.get(name)
     if found is None:

@@ -78,9 +78,7 @@ def window_of(graph: Graph, state: Mapping[str, str]) -> TensorSpec:
     return window
 
 
-def carried_problems(
-    graph: Graph, state: Mapping[str, str], initial: Mapping[str, str], parts: Parts
-) -> Iterator[str]:
+def carried_problems(graph: Graph, state: Mapping[str, str], initial: Mapping[str, str], parts: Parts) -> Iterator[str]:
     """Say what is wrong with the names, shapes and beginnings of what `graph` carries."""
     ins, outs = ([spec.name for spec in specs] for specs in (graph.inputs, graph.outputs))
     for name, given in state.items():

@@ -41,8 +41,8 @@ class DiffusionConfig(RunnerSettings):
     Parameters
     ----------
     graph
-        Name of the denoiser. It takes the noisy sample `sample`, the time `time` (a single number) and, as `given`, what
-        to make; its first output is what `prediction` says.
+        Name of the denoiser. It takes the noisy `sample`, the `time` (a single number) and, as `given`, what to make;
+        its first output is what `prediction` says.
     sample, time, given
         Names of its inputs.
     condition

@@ -115,15 +115,18 @@ class Iterative(Runner):
         """Step until the number is reached or the time is over; `steps` says how many it were."""
         began = last = self._clock()
         self._begin(x, at)
-        timed = self._budget is not None and steps is None
+        budget = self._budget if steps is None else None
         outputs: Arrays = ()
         taken = 0
         while taken < (self._config.max_steps if steps is None else steps):
             outputs = self._step()
             taken += 1
-            if timed and taken >= self._config.min_steps and self._late(began, last):
+            if budget is None:
+                continue
+            now = self._clock()
+            if taken >= self._config.min_steps and (now - began) + (now - last) > budget:
                 break
-            last = self._clock() if timed else last
+            last = now
         self.steps = taken
         if self._kept:
             self._carried.forget_what_is_not_finite()
@@ -140,11 +143,6 @@ class Iterative(Runner):
     def reset(self) -> None:
         """Begin the next window without what the previous one came to."""
         self._carried.reset()
-
-    def _late(self, began: float, last: float) -> bool:
-        """Whether one more step, as long as the one before, would end after the budget."""
-        now = self._clock()
-        return self._budget is not None and (now - began) + (now - last) > self._budget
 
     def _begin(self, x: Array, at: int) -> None:
         self._carried.reset(but=self._kept)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Schedule = Literal["linear", "scaled_linear", "cosine"]
 Prediction = Literal["epsilon", "sample", "v"]
 Spacing = Literal["leading", "trailing"]
-Sample = NDArray[np.float32]
+Sample = NDArray[np.floating[Any]]
 
 LARGEST_BETA = 0.999
 COSINE_OFFSET = 0.008
@@ -32,7 +32,8 @@ def signal_left(schedule: Schedule, train_steps: int, beta_start: float, beta_en
         ``"linear"``: betas from `beta_start` to `beta_end`; ``"scaled_linear"``: their roots; ``"cosine"``: neither.
     """
     if schedule == "cosine":
-        level = np.cos((np.arange(train_steps + 1) / train_steps + COSINE_OFFSET) / (1 + COSINE_OFFSET) * np.pi / 2) ** 2
+        progress = (np.arange(train_steps + 1) / train_steps + COSINE_OFFSET) / (1 + COSINE_OFFSET)
+        level = np.cos(progress * np.pi / 2) ** 2
         betas = np.minimum(1 - level[1:] / level[:-1], LARGEST_BETA)
     elif schedule == "linear":
         betas = np.linspace(beta_start, beta_end, train_steps)
