@@ -61,8 +61,9 @@ def quantise(graph: Graph, inputs: Arrays, method: Method, reduce_range: bool) -
     source = _Runs([spec.name for spec in graph.inputs], inputs)
     try:
         with _quiet(), tempfile.TemporaryDirectory() as folder:
-            whole, small = Path(folder) / "whole.onnx", Path(folder) / "small.onnx"
-            library.quant_pre_process(onnx.load_from_string(content), str(whole), skip_symbolic_shape=True)
+            given, whole, small = (Path(folder) / f"{word}.onnx" for word in ("given", "whole", "small"))
+            given.write_bytes(content)
+            library.quant_pre_process(str(given), str(whole), skip_symbolic_shape=True)
             library.quantize_static(
                 str(whole),
                 str(small),
@@ -128,7 +129,7 @@ def _bare(model: Any) -> bytes:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)  # what goes wrong reaches the user as one of our messages
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")

@@ -324,7 +324,7 @@ def test_int8_proves_itself(result: Quantized, backend: str) -> None:
 @pytest.mark.parametrize("backend", RUNTIMES)
 def test_another_network_in_its_place_fails_the_proof(result: Quantized, tmp_path: Path, backend: str) -> None:
     pytest.importorskip(backend)
-    classes = {"1": "bump", "2": "rest"}  # the other way round
+    classes = {"2": "bump", "1": "rest"}  # the other way round
     other = made(tmp_path / "other", target={"kind": "class", "classes": classes})
     swapped = quantize(other, recordings(), tmp_path / "other-int8", **QUICK)
     graph = result.bundle.graphs["decoder"]
