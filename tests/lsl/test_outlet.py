@@ -76,6 +76,7 @@ def test_one_prediction_leaves_on_three_streams_with_one_stamp(unique_id: str) -
         "last": 99,
         "stamp": 12.5,
         "valid": True,
+        "steps": None,
         "label": "right",
         "value": pytest.approx(0.8),
     }
