@@ -89,7 +89,7 @@ def engine_for(
     kept = stored(key, folder)
     if kept is not None and (opened := load(kept)) is not None:
         return opened
-    logger.info("building an engine for %s, which can take a minute", key.gpu)
+    logger.info("building an engine for %s, which can take minutes", key.gpu)
     engine = build()
     store(key, engine, folder)
     opened = load(engine)
