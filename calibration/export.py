@@ -6,12 +6,14 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.attention import translations
+from calibration.simplify import simplify
 from streamkit.bundle import GraphFiles
 from streamkit.errors import CheckFailed, require
 
@@ -22,19 +24,29 @@ Array = NDArray[Any]
 
 
 def export_graph(
-    module: Any, example_input: Any, *, builder: str | None = None, builder_args: dict[str, Any] | None = None
+    module: Any,
+    example_input: Any,
+    *,
+    builder: str | None = None,
+    builder_args: dict[str, Any] | None = None,
+    input_names: Sequence[str] = ("input",),
+    output_names: Sequence[str] = ("output",),
 ) -> GraphFiles:
     """Export a module, in eval mode, with a dynamic batch and everything else fixed.
 
     Parameters
     ----------
     module
-        Maps ``(B, n_chans, n_times)`` float32 to ``(B, *out_shape)``; moved to the processor and to eval mode.
+        Maps ``(B, n_chans, n_times)`` float32 to ``(B, *out_shape)``, or several such tensors to several; moved to the
+        processor and to eval mode.
     example_input
-        ``(n, n_chans, n_times)`` array or tensor; only its shape matters.
+        ``(n, n_chans, n_times)`` array or tensor, a tuple of them where the module takes several; only their shapes
+        matter.
     builder, builder_args
         Entry point of ``streamkit.models`` that built it and all its keyword arguments; without them the bundle holds
         ONNX only and the torch backend cannot run it.
+    input_names, output_names
+        What the graph calls its tensors, in the order of the module.
 
     Raises
     ------
@@ -44,27 +56,31 @@ def export_graph(
     torch = require("torch", "train", "exporting a model")
     require("onnxscript", "train", "exporting a model")
     module = module.cpu().float().eval()
-    example = torch.zeros((2, *example_input.shape[1:]))  # a batch of one would be taken for a constant
+    examples = example_input if isinstance(example_input, tuple) else (example_input,)
+    zeros = tuple(torch.zeros((2, *each.shape[1:])) for each in examples)  # a batch of one would be taken for constant
+    batch = torch.export.Dim("batch")
     try:
         with _quiet():
             program = torch.onnx.export(
                 module,
-                (example,),
+                zeros,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=["input"],
-                output_names=["output"],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                input_names=list(input_names),
+                output_names=list(output_names),
+                dynamic_shapes=tuple({0: batch} for _ in zeros),
+                custom_translation_table=translations(),
                 external_data=False,
                 verbose=False,
             )
+            model = simplify(program.model_proto)
     except Exception as error:
         raise CheckFailed(
             f"{type(module).__name__} could not be exported to ONNX: {str(error).strip().splitlines()[0]}. "
             "Its forward must be traceable with a free batch size"
         ) from error
     state = {name: tensor.detach().numpy() for name, tensor in module.state_dict().items()} if builder else None
-    return GraphFiles(_bare(program.model_proto), builder, dict(builder_args or {}), state)
+    return GraphFiles(_bare(model), builder, dict(builder_args or {}), state)
 
 
 @contextlib.contextmanager

@@ -32,14 +32,18 @@ class ModelRow:
     size: tuple[int, int, tuple[int, ...], float]
     args: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What its builder takes at `size`."""
+        return dict(zip(("n_chans", "n_times", "out_shape", "sfreq"), self.size, strict=True)) | self.args
+
     def build(self, builder: Callable[..., nn.Module]) -> nn.Module:
         """Build it at `size`, without memory for its weights where its layers allow."""
-        args = dict(zip(("n_chans", "n_times", "out_shape", "sfreq"), self.size, strict=True)) | self.args
         try:
             with device("meta"):
-                return builder(**args)
+                return builder(**self.arguments)
         except NotImplementedError:
-            return builder(**args)
+            return builder(**self.arguments)
 
 
 def n_parameters(model: nn.Module) -> int:

@@ -13,6 +13,7 @@ from torch import nn
 from calibration.export import check_export, export_graph, reference_pair, run_torch
 from streamkit.bundle import GraphFiles, load_bundle, write_bundle
 from streamkit.errors import CheckFailed
+from streamkit.inference.onnx_file import signature
 from streamkit.types import OutputSpec
 from tests import small_graphs
 
@@ -64,6 +65,19 @@ def test_reference_windows_are_spread_over_the_recording(module: nn.Module) -> N
     np.testing.assert_array_equal(x, windows[[0, 10, 19]])
     np.testing.assert_array_equal(y, run_torch(module, x))
     assert len(reference_pair(module, windows[:2], 8)[0]) == 2
+
+
+def test_a_module_with_a_state_keeps_the_names_and_order_of_its_tensors() -> None:
+    class Leaky(nn.Module):
+        def forward(self, x: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            new = 0.5 * state + x.mean(-1)
+            return new.sum(1, keepdim=True), new
+
+    examples = (EXAMPLE, np.zeros((5, small_graphs.N_CHANS), np.float32))
+    files = export_graph(Leaky(), examples, input_names=("window", "state"), output_names=("answer", "state_out"))
+    inputs, outputs = signature(files.onnx)
+    assert [(each.name, each.shape) for each in inputs] == [("window", (None, 3, 8)), ("state", (None, 3))]
+    assert [(each.name, each.shape) for each in outputs] == [("answer", (None, 1)), ("state_out", (None, 3))]
 
 
 def test_an_export_that_differs_is_refused_with_both_numbers(module: nn.Module, files: GraphFiles) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,42 +11,9 @@ import torch
 
 from calibration.export import check_export, export_graph, run_torch
 from streamkit.inference.onnx_file import signature
+from tests.models.cases import CASES, OF_BRAINDECODE, build
 
 ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Case:
-    shape: tuple[int, int] = (4, 64)
-    out_shape: tuple[int, ...] = (3,)
-    args: dict[str, Any] = field(default_factory=dict)
-    steps: int = 60
-    lr: float = 1e-2
-
-
-SFREQ = 128.0
-CASES = {
-    "linear": Case(args={"n_bins": 16}),
-    "tone_power": Case(args={"frequencies": [8.0, 10.0, 15.0], "features": "snr"}),
-    "brainae_classifier": Case(args={"embedding": 32, "filters": 8}, steps=80),
-    "v1_cnn": Case((6, 4), (1, 12, 10), {"channels": [16, 8, 8, 8, 8], "dropout": 0.0}, 150),
-    "eegnet": Case((4, 128), steps=80),
-    "shallow_fbcsp": Case((4, 128), steps=60),
-    "deep4": Case((4, 256), args={"filter_time_length": 5, "pool_time_length": 2, "pool_time_stride": 2}, steps=60),
-    "eegconformer": Case((4, 128), args={"num_layers": 1}, steps=60, lr=2e-3),
-}
-
-
-def registered() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group="streamkit.models") if point.value.startswith("models.")}
-
-
-def build(name: str) -> Any:
-    case = CASES[name]
-    torch.manual_seed(1)
-    n_chans, n_times = case.shape
-    args = {"n_chans": n_chans, "n_times": n_times, "out_shape": list(case.out_shape), "sfreq": SFREQ, **case.args}
-    return registered()[name].load()(**args)
 
 
 def windows(name: str, n: int) -> np.ndarray:
@@ -58,7 +22,7 @@ def windows(name: str, n: int) -> np.ndarray:
 
 @pytest.fixture(params=sorted(CASES))
 def name(request: pytest.FixtureRequest) -> str:
-    if request.param in {"eegnet", "shallow_fbcsp", "deep4", "eegconformer"}:
+    if request.param in OF_BRAINDECODE:
         pytest.importorskip("braindecode")
     return str(request.param)
 

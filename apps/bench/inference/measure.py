@@ -1,0 +1,248 @@
+"""`streamkit bench inference`: what runs, in which company, and the rows that come of it."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apps.bench.inference.chosen import choose
+from apps.bench.inference.networks import Array, Network, make
+from apps.bench.inference.opponents import RAW, eager
+from apps.bench.inference.timing import Contender, Effort, quantiles_ms, race, ratio
+from apps.bench.inference.work import Ceiling, Work, ceiling, work_of
+from apps.bench.machine import machine
+from streamkit.errors import CheckFailed
+from streamkit.inference import BACKENDS, Backend, Settings, open_backend
+from streamkit.inference.settings import Precision
+
+PACKAGES = ("streamkit", "numpy", "torch", "openvino", "onnxruntime", "onnx", "onnxscript", "braindecode")
+METHOD = (
+    "Every network at its published size with seeded random weights, normalising layers settled on noise, exported as "
+    "`calibrate` exports; the windows are white noise. Each backend of streamkit runs beside the same runtime called "
+    "directly (OpenVINO: one infer request with bound tensors and a fixed shape; ONNX Runtime: one session with bound "
+    "input and output and a fixed batch; torch: the module in inference mode), all with the same file, precision and "
+    "threads, all in one process. Every contender finds its window in place and gives an answer that no later call "
+    "changes; every answer is held against torch's first. In each round each contender, in an order that rotates, runs "
+    "a block of calls in a tight loop and a block that begins every `cadence_s`, which is what a live session sees. "
+    "p50: median over rounds of the medians of the blocks; p99: of all calls. speedup_vs_eager: eager torch with as many "
+    "threads over this, ratio_to_raw: this over the runtime called directly; each the median over rounds of the ratio "
+    "of both medians of the round, at cadence, and the same in a tight loop under `tight`. Torch with the number of "
+    "threads that suits it best is under `best_eager`. bound: which would take longer by itself, the arithmetic at the "
+    "rate measured in a large matrix product (the network's operations as torch counts them; the exported graph may "
+    "need fewer), or reading the weights once at the bandwidth measured in a matrix that fits no cache; both with as "
+    "many threads."
+)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured.
+
+    Attributes
+    ----------
+    threads
+        Per call; several are measured one by one, and then `auto` may choose among them.
+    cores
+        Threads that eager torch tries besides, for its best.
+    """
+
+    models: tuple[str, ...]
+    backends: tuple[str, ...]
+    precisions: tuple[Precision, ...] = ("float32",)
+    batches: tuple[int, ...] = (1, 8)
+    threads: tuple[int, ...] = (1,)
+    cores: int = 1
+    effort: Effort = field(default_factory=Effort)
+
+
+@dataclass
+class Side:
+    """One backend of streamkit, open, with its contender and that of the raw runtime."""
+
+    name: str
+    opened: Backend
+    ours: Contender
+    raw: Contender
+
+
+def measure(plan: Plan, say: Say = lambda text: None) -> dict[str, Any]:
+    """Measure every model × backend × precision × batch of `plan`; returns the report, ready for JSON."""
+    limits = {threads: ceiling(threads) for threads in plan.threads}
+    for each in limits.values():
+        say(f"this machine, {each.threads} thread(s): {each.gflops:.0f} GFLOP/s, {each.gbps:.1f} GB/s")
+    rows: list[dict[str, Any]] = []
+    absent = not_on_a_processor(plan.backends)
+    choices = {}
+    folder = Path(tempfile.mkdtemp(prefix="streamkit-bench-"))
+    try:
+        for name in plan.models:
+            network = make(name, folder)
+            threads = plan.threads[0] if len(plan.threads) == 1 else "auto"
+            choices[name] = choose(network, threads, plan.effort.cadence, folder)
+            for settings in combinations(plan):
+                names = runnable(network, plan.backends, settings, absent)
+                found = rows_of(network, names, settings, plan, limits[settings.threads]) if names else []
+                for row in found:
+                    say(line(row))
+                rows += found
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return {
+        "machine": {**machine(PACKAGES), "ceilings": [each.report() for each in limits.values()]},
+        "method": METHOD,
+        "settings": settings_of(plan),
+        "rows": rows,
+        "chosen": {name: choice.name for name, choice in choices.items()},
+        "choices": {name: {**choice.facts(), "contest": list(choice.table)} for name, choice in choices.items()},
+        "not_run": absent,
+    }
+
+
+def combinations(plan: Plan) -> list[Settings]:
+    """Precision × batch × threads."""
+    every = itertools.product(plan.precisions, plan.batches, plan.threads)
+    return [Settings(threads, batch, precision) for precision, batch, threads in every]
+
+
+def settings_of(plan: Plan) -> dict[str, Any]:
+    """The plan, ready for JSON."""
+    effort = plan.effort
+    return {
+        "threads": list(plan.threads),
+        "cadence_s": effort.cadence,
+        "calls_at_cadence": effort.calls,
+        "seconds": effort.seconds,
+        "rounds": effort.rounds,
+    }
+
+
+def not_on_a_processor(names: Iterable[str]) -> list[dict[str, Any]]:
+    """Every other device of these backends, and why it is not measured here."""
+    elsewhere = "a GPU is there: `python -m benchmarks.gpu_inference` measures on it"
+    return [
+        {"backend": name, "device": device, "why_not": BACKENDS[name].available(device)[1] or elsewhere}
+        for name in names
+        for device in BACKENDS[name].precisions
+        if device != "cpu"
+    ]
+
+
+def runnable(network: Network, backends: Iterable[str], settings: Settings, absent: list[dict[str, Any]]) -> list[str]:
+    """Names of the backends that can run here; the others go to `absent` with the reason, once each."""
+    names = []
+    for name in backends:
+        row = BACKENDS[name]
+        if settings.device not in row.precisions:
+            continue
+        why_not = row.available(settings.device)[1] or row.lacks(network.graph, settings)
+        found = {"backend": name, "device": settings.device, "precision": settings.precision, "why_not": why_not}
+        if not why_not:
+            names.append(name)
+        elif found not in absent:
+            absent.append(found)
+    return names
+
+
+def rows_of(
+    network: Network, names: list[str], settings: Settings, plan: Plan, limits: Ceiling
+) -> list[dict[str, Any]]:
+    """Measure all backends at one precision and batch, in one race."""
+    x, answers = network.batch(settings.batch)
+    plain = Contender("eager", eager(network, x, settings), settings.threads)
+    counts = sorted({1, plan.cores} - {settings.threads})
+    others = [Contender(f"eager, {n} thread(s)", eager(network, x, settings), n) for n in counts]
+    sides: list[Side] = []
+    try:
+        for name in names:
+            sides.append(side_of(name, network, x, settings, plain))
+        raws = [side.raw for side in sides if side.raw is not plain]
+        contenders = [plain, *others, *raws, *(side.ours for side in sides)]
+        tolerance = network.graph.tolerance(settings.precision)
+        errors = {each.name: error_of(each, answers, tolerance) for each in contenders}
+        race(contenders, plan.effort)
+    finally:
+        for side in sides:
+            side.opened.close()
+    work = work_of(network.module, x, network.graph, settings.precision)
+    return [row_of(side, network, settings, work, limits, (plain, *others), errors) for side in sides]
+
+
+def side_of(name: str, network: Network, x: Array, settings: Settings, plain: Contender) -> Side:
+    """Open one backend, its window in place, and the raw runtime beside it."""
+    opened = open_backend(name, network.graph, settings)
+    (buffer,) = opened.buffers
+    np.copyto(buffer, x)
+    raw = plain
+    if RAW[name] is not eager:
+        raw = Contender(f"raw {name}", RAW[name](network, x.copy(), settings), settings.threads)
+    return Side(name, opened, Contender(name, lambda: opened.run(buffer)[0], settings.threads), raw)
+
+
+def error_of(contender: Contender, answers: Array, tolerance: float) -> float:
+    """Largest difference of its answer from torch's, relative to the largest; raises CheckFailed beyond `tolerance`."""
+    with contender.turn():
+        got = contender.call()
+    error = float(np.abs(got.astype(np.float64) - answers).max() / (np.abs(answers).max() or 1.0))
+    if not error <= tolerance:
+        raise CheckFailed(
+            f"{contender.name} answers otherwise than torch by {error:.2g} (relative), allowed is {tolerance:g}: its "
+            "time means nothing. Leave it out of --backends, or report this"
+        )
+    return error
+
+
+def row_of(
+    side: Side,
+    network: Network,
+    settings: Settings,
+    work: Work,
+    limits: Ceiling,
+    eagers: tuple[Contender, ...],
+    errors: dict[str, float],
+) -> dict[str, Any]:
+    """One row of the report."""
+    ours, raw, plain = side.ours, side.raw, eagers[0]
+    best = min(eagers, key=lambda each: quantiles_ms(each.cadence)["p50"])
+    return {
+        "model": network.name,
+        "backend": side.name,
+        "precision": settings.precision,
+        "batch": settings.batch,
+        "threads": settings.threads,
+        "bound": limits.bound(work),
+        "tight_ms": quantiles_ms(ours.tight),
+        "cadence_ms": quantiles_ms(ours.cadence),
+        "speedup_vs_eager": ratio(plain.cadence, ours.cadence),
+        "ratio_to_raw": ratio(ours.cadence, raw.cadence),
+        "tight": {"speedup_vs_eager": ratio(plain.tight, ours.tight), "ratio_to_raw": ratio(ours.tight, raw.tight)},
+        "raw": {"tight_ms": quantiles_ms(raw.tight), "cadence_ms": quantiles_ms(raw.cadence)},
+        "eager": {"tight_ms": quantiles_ms(plain.tight), "cadence_ms": quantiles_ms(plain.cadence)},
+        "best_eager": {
+            "threads": best.threads,
+            "cadence_ms": quantiles_ms(best.cadence),
+            "speedup": ratio(best.cadence, ours.cadence),
+        },
+        "weight_bytes": work.weight_bytes,
+        "flops": work.flops,
+        "intensity": work.intensity,
+        "least_ms": limits.least_ms(work),
+        "relative_error": errors[side.name],
+        "calls": {"tight": sum(map(len, ours.tight)), "cadence": sum(map(len, ours.cadence))},
+    }
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row for people who wait."""
+    return (
+        f"{row['model']:<20} {row['backend']:<12} {row['precision']} batch {row['batch']}: "
+        f"every {row['cadence_ms']['p50']:.3f} ms, tight {row['tight_ms']['p50']:.3f} ms, "
+        f"{row['speedup_vs_eager']:.2f} × eager, {row['ratio_to_raw']:.3f} of raw"
+    )

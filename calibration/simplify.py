@@ -1,0 +1,221 @@
+"""The same function in fewer operations: what an exporter leaves in a graph, and what no runtime takes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamkit.errors import require
+
+Array = NDArray[Any]
+WHY = "exporting a model"
+FOLDED_BYTES = 2**29
+"""Constants up to this size are computed once, now; the exporter's own limit would leave combined kernels in the graph."""
+
+
+def simplify(model: Any) -> Any:
+    """Return an ONNX model that computes the same: constants folded, linear layers in a row merged.
+
+    Rounding apart (about 1e-7 of a sum) it gives the same answers. In this order: constants and batch normalisations are
+    folded; a convolution and the convolution or average pool that follows it become one where that is less
+    arithmetic; transposed convolutions of stride 1 become convolutions.
+    """
+    onnx = require("onnx", "train", WHY)
+    model = folded(model)
+    while merge_one(onnx.shape_inference.infer_shapes(model, data_prop=True), model):
+        pass
+    model = folded(model)
+    write_as_convolutions(model)
+    return model
+
+
+def folded(model: Any) -> Any:
+    """Fold constants of any reasonable size, and batch normalisations into what precedes them."""
+    ir = require("onnx_ir", "train", WHY)
+    optimizer = require("onnxscript.optimizer", "train", WHY)
+    graph = ir.from_proto(model)
+    optimizer.optimize_ir(graph, input_size_limit=FOLDED_BYTES, output_size_limit=FOLDED_BYTES)
+    return ir.to_proto(graph)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution, or a pool written as one: kernel ``(n_out, n_in, *sizes)`` of all channels, and where it goes."""
+
+    kernel: Array
+    bias: Array
+    strides: tuple[int, ...]
+    pads: tuple[int, ...]
+    operations: int
+    """Multiply-adds per output position."""
+
+    def then(self, after: Layer) -> Layer:
+        """Both at once; the second must not pad."""
+        sizes = [k + s * (n - 1) for k, s, n in zip(self.sizes, self.strides, after.sizes, strict=True)]
+        kernel = np.zeros((len(after.kernel), self.kernel.shape[1], *sizes))
+        for place in np.ndindex(*after.sizes):
+            part = np.einsum("om,mi...->oi...", after.kernel[(..., *place)], self.kernel.astype(np.float64))
+            starts = [p * s for p, s in zip(place, self.strides, strict=True)]
+            kernel[(..., *(slice(a, a + k) for a, k in zip(starts, self.sizes, strict=True)))] += part
+        axes = tuple(range(2, after.kernel.ndim))
+        bias = after.kernel.sum(axes) @ self.bias + after.bias
+        strides = tuple(a * b for a, b in zip(self.strides, after.strides, strict=True))
+        return Layer(kernel.astype(np.float32), bias.astype(np.float32), strides, self.pads, kernel.size)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Extent of the kernel along each axis."""
+        return self.kernel.shape[2:]
+
+
+def merge_one(inferred: Any, model: Any) -> bool:
+    """Merge the first pair that pays, in `model`; whether there was one.
+
+    Parameters
+    ----------
+    inferred
+        The same model with the shapes of its tensors.
+    """
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    shapes = {value.name: _sizes(value) for value in (*inferred.graph.value_info, *inferred.graph.output)}
+    makers = {name: node for node in model.graph.node for name in node.output}
+    used = [name for node in model.graph.node for name in node.input] + [each.name for each in model.graph.output]
+    for second in model.graph.node:
+        first = makers.get(second.input[0]) if second.input else None
+        if first is None or used.count(first.output[0]) > 1:
+            continue
+        a, b = convolution(first, weights), convolution(second, weights) or pool(second, shapes.get(first.output[0]))
+        n_a, n_b = (positions(shapes.get(node.output[0])) for node in (first, second))
+        if a is None or b is None or any(b.pads) or _n_groups(first) != 1 or not n_a or not n_b:
+            continue
+        both = a.then(b)
+        if n_b * both.operations < n_a * a.operations + n_b * b.operations:
+            _replace(model, first, second, both)
+            return True
+    return False
+
+
+def convolution(node: Any, weights: dict[str, Any]) -> Layer | None:
+    """What a convolution does, if its weights are constant and it skips no samples within its kernel."""
+    onnx = require("onnx", "train", WHY)
+    if node.op_type != "Conv" or any(name not in weights for name in node.input[1:] if name):
+        return None
+    kernel, *rest = (onnx.numpy_helper.to_array(weights[name]) for name in node.input[1:] if name)
+    given, groups = attributes(node), _n_groups(node)
+    axes = kernel.ndim - 2
+    if {1, *given.get("dilations", ())} != {1} or given.get("auto_pad", b"NOTSET") != b"NOTSET":
+        return None
+    dense = np.zeros((len(kernel), kernel.shape[1] * groups, *kernel.shape[2:]), np.float32)
+    for group, rows in enumerate(np.split(np.arange(len(kernel)), groups)):
+        dense[rows, group * kernel.shape[1] : (group + 1) * kernel.shape[1]] = kernel[rows]
+    bias = rest[0] if rest else np.zeros(len(kernel), np.float32)
+    strides, pads = given.get("strides", [1] * axes), given.get("pads", [0] * 2 * axes)
+    return Layer(dense, bias, tuple(strides), tuple(pads), kernel.size)
+
+
+def pool(node: Any, shape: tuple[int, ...] | None) -> Layer | None:
+    """An average pool over a tensor of `shape` as the convolution it is; None for anything else."""
+    given = attributes(node)
+    plain = not given.get("ceil_mode", 0) and given.get("auto_pad", b"NOTSET") == b"NOTSET"
+    if node.op_type != "AveragePool" or shape is None or not plain or {1, *given.get("dilations", ())} != {1}:
+        return None
+    sizes = tuple(given["kernel_shape"])
+    kernel = np.zeros((shape[1], shape[1], *sizes))
+    kernel[np.arange(shape[1]), np.arange(shape[1])] = 1 / np.prod(sizes)
+    strides, pads = given.get("strides", [1] * len(sizes)), given.get("pads", [0] * 2 * len(sizes))
+    return Layer(kernel, np.zeros(shape[1]), tuple(strides), tuple(pads), shape[1] * int(np.prod(sizes)))
+
+
+def positions(shape: tuple[int, ...] | None) -> int:
+    """Output positions per window and channel; 0 where they are not known."""
+    return int(np.prod(shape[2:])) if shape is not None and len(shape) > 2 else 0
+
+
+def attributes(node: Any) -> dict[str, Any]:
+    """Attributes of a node by name."""
+    onnx = require("onnx", "train", WHY)
+    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def write_as_convolutions(model: Any) -> int:
+    """Replace each transposed convolution of stride 1 by the convolution it is; returns how many.
+
+    The kernel is mirrored, its two channel axes change places, and what was cut from the edges is what is now missing
+    from a full padding. Those with groups, or cut by more than the kernel overhangs, stay.
+    """
+    onnx = require("onnx", "train", WHY)
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    uses = [name for node in model.graph.node for name in node.input]
+    changed: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type != "ConvTranspose" or node.input[1] not in weights or uses.count(node.input[1]) > 1:
+            continue
+        weight = weights[node.input[1]]
+        pads = full_pads(node, tuple(weight.dims))
+        if pads is None:
+            continue
+        kernel = onnx.numpy_helper.to_array(weight)
+        mirrored = np.ascontiguousarray(np.flip(kernel.swapaxes(0, 1), tuple(range(2, kernel.ndim))))
+        weight.CopyFrom(onnx.numpy_helper.from_array(mirrored, weight.name))
+        _become_a_convolution(node, pads)
+        changed.add(weight.name)
+    _forget_shapes(model, changed)
+    return len(changed)
+
+
+def full_pads(node: Any, shape: tuple[int, ...]) -> list[int] | None:
+    """Padding at the begin and end of each axis of the convolution that `node` is; None when it is none."""
+    given = attributes(node)
+    axes = len(shape) - 2
+    moves = {1, *given.get("strides", ()), given.get("group", 1)} != {1} or any(given.get("output_padding", ()))
+    if moves or "output_shape" in given or given.get("auto_pad", b"NOTSET") != b"NOTSET":
+        return None
+    reach = [rate * (size - 1) for rate, size in zip(given.get("dilations", [1] * axes), shape[2:], strict=True)]
+    pads = [full - cut for full, cut in zip(reach * 2, given.get("pads", [0] * 2 * axes), strict=True)]
+    return pads if min(pads) >= 0 else None
+
+
+def _become_a_convolution(node: Any, pads: list[int]) -> None:
+    onnx = require("onnx", "train", WHY)
+    kept = [attribute for attribute in node.attribute if attribute.name not in ("pads", "output_padding")]
+    del node.attribute[:]
+    node.attribute.extend([*kept, onnx.helper.make_attribute("pads", pads)])
+    node.op_type = "Conv"
+
+
+def _replace(model: Any, first: Any, second: Any, layer: Layer) -> None:
+    onnx = require("onnx", "train", WHY)
+    names = [f"{second.output[0]}_merged_{part}" for part in ("weight", "bias")]
+    for name, values in zip(names, (layer.kernel, layer.bias), strict=True):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+    merged = onnx.helper.make_node(
+        "Conv",
+        [first.input[0], *names],
+        list(second.output),
+        name=second.name or first.name,
+        kernel_shape=list(layer.sizes),
+        strides=list(layer.strides),
+        pads=list(layer.pads),
+    )
+    place = list(model.graph.node).index(second)
+    model.graph.node.insert(place, merged)
+    for gone in (second, first):
+        model.graph.node.remove(gone)
+    _forget_shapes(model, set(first.output))
+
+
+def _forget_shapes(model: Any, names: set[str]) -> None:
+    kept = [info for info in model.graph.value_info if info.name not in names]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+
+
+def _n_groups(node: Any) -> int:
+    return int(attributes(node).get("group", 1))
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)

@@ -1,0 +1,97 @@
+"""Whatever is in the table of models exports: to one file, of operators every runtime has, that says what torch says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from apps.bench.inference.networks import noise, settle
+from calibration.export import OPSET, export_graph, run_torch
+from models.table import MODELS
+from streamkit.bundle import GraphFiles
+from streamkit.inference.onnx_file import external_files, signature
+from tests.models import operators
+from tests.models.cases import CASES, OF_BRAINDECODE, build
+
+onnx = pytest.importorskip("onnx")
+TOLERANCE = 1e-4
+LARGEST = 2**31 - 1
+"""Bytes of a protobuf message."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    name: str
+    arguments: dict[str, Any]
+    files: GraphFiles
+    windows: np.ndarray
+    answers: np.ndarray
+
+
+def everything() -> Iterator[Any]:
+    for name in MODELS:
+        yield pytest.param((name, CASES[name].arguments), id=name)
+        yield pytest.param((name, MODELS[name].arguments), id=f"{name}-published", marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", params=everything())
+def exported(request: pytest.FixtureRequest) -> Exported:
+    name, arguments = request.param
+    if name in OF_BRAINDECODE:
+        pytest.importorskip("braindecode")
+    module = build(name, arguments)
+    windows = noise((16, arguments["n_chans"], arguments["n_times"]), 2)
+    settle(module, windows)
+    files = export_graph(module, windows, builder=name, builder_args=arguments)
+    return Exported(name, arguments, files, windows[:3], run_torch(module, windows[:3]))
+
+
+def relative_error(got: np.ndarray, wanted: np.ndarray) -> float:
+    assert got.shape == wanted.shape
+    return float(np.abs(got.astype(np.float64) - wanted).max() / np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_onnxruntime_says_what_torch_says(exported: Exported, batch: int) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(exported.files.onnx, providers=["CPUExecutionProvider"])
+    (got,) = session.run(["output"], {"input": exported.windows[:batch]})
+    assert relative_error(got, exported.answers[:batch]) <= TOLERANCE
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_openvino_says_what_torch_says(exported: Exported, batch: int) -> None:
+    openvino = pytest.importorskip("openvino")
+    core = openvino.Core()
+    model = core.read_model(exported.files.onnx)
+    model.reshape(list(exported.windows[:batch].shape))
+    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
+    got = compiled([exported.windows[:batch]])[0]
+    assert relative_error(got, exported.answers[:batch]) <= TOLERANCE
+
+
+def test_only_the_batch_is_free_and_the_names_are_ours(exported: Exported) -> None:
+    (source,), (target,) = signature(exported.files.onnx)
+    assert (source.name, source.shape, source.dtype) == ("input", (None, *exported.windows.shape[1:]), "float32")
+    assert (target.name, target.shape, target.dtype) == ("output", (None, *exported.answers.shape[1:]), "float32")
+
+
+def test_it_is_one_whole_file_of_plain_onnx(exported: Exported) -> None:
+    model = onnx.load_model_from_string(exported.files.onnx)
+    onnx.checker.check_model(model, full_check=True)
+    assert [(each.domain, each.version) for each in model.opset_import] == [("", OPSET)]
+    assert not model.functions
+    assert external_files(exported.files.onnx) == set()
+    assert len(exported.files.onnx) < LARGEST
+
+
+def test_nothing_in_it_branches_or_asks_for_a_shape(exported: Exported) -> None:
+    assert set(operators.op_types(exported.files.onnx)).isdisjoint(operators.CONTROL_FLOW | {"Shape", "Size"})
+
+
+def test_tensorrt_has_all_its_operators(exported: Exported) -> None:
+    assert operators.refused_by_tensorrt(exported.files.onnx) == []
