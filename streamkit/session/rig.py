@@ -153,9 +153,7 @@ def warmth_of(bundle: ModelBundle, pipeline: Pipeline, runner: Runner) -> Warmth
     n_times = contract.window.n_times
     often = WindowConfig(mode="hop", n_times=n_times, hop=max(1, n_times // 16))
     history = 1.0  # the twin hears no late marker
-    twin = Pipeline(
-        contract.stream, contract.preprocess, often, Rehearsal(runner), also=contract.also, history=history
-    )
+    twin = Pipeline(contract.stream, contract.preprocess, often, Rehearsal(runner), also=contract.also, history=history)
     return Warmth(twin, contract.stream, lambda: pipeline.missing)
 
 
