@@ -13,6 +13,8 @@ from streamkit.inference.settings import TOLERANCES, Settings
 from streamkit.inference.table import open_backend
 
 WARM_UP_CALLS = 3
+"""Calls after which a backend is warm; those of its proof count."""
+
 Reference = tuple[Array | Arrays, Array | Arrays]
 """Inputs ``(n, ...)`` and the outputs ``(n, ...)`` that belong to them; tuples where a graph has several of them."""
 
@@ -89,7 +91,7 @@ def open_proven(
     backend = open_backend(name, graph, settings)
     try:
         error = prove(backend, reference, graph.tolerance(settings.precision))
-        for _ in range(WARM_UP_CALLS):
+        for _ in range(WARM_UP_CALLS - len(arrays_of(reference[0])[0])):
             backend.run(*example(reference))
     except BaseException:
         backend.close()

@@ -9,7 +9,10 @@ from streamkit.inference.graph import Graph
 from streamkit.inference.proof import Reference, example
 
 FIRST_S, THREADS_S, ALL_S = 0.7, 0.2, 1.5
-"""Seconds of timing: between the backends, for each larger number of threads, and in all."""
+"""Seconds of timing: between the backends, for each larger number of threads at least, and in all."""
+
+GAIN = 0.1
+"""More threads must be faster by this part: they take cores from everything else, and twice as many never come free."""
 
 FEW_CALLS = 5
 """To know how long a network takes, roughly."""
@@ -54,29 +57,45 @@ def hold(
     BackendError
         When nobody passed.
     """
-    x = example(reference)
     trials += contest(graph, reference, contenders, cadence, budget=FIRST_S)
     racers = passed(trials)
     if len(racers) == 1 and len(counts) > 1:
-        race(racers, x, 0.0, FEW_CALLS)
+        race(racers, example(reference), 0.0, FEW_CALLS)
     best = winner(trials)
     leaders = _leaders(racers, best, counts[-1])
-    close_all([racer for racer in racers if racer not in leaders], keep=best)
-    left = ALL_S - FIRST_S
-    for count in counts[1:] if best.latency > WORTH_S else ():
-        more = [enter((racer.name, replace(racer.settings, threads=count)), graph, reference) for racer in leaders]
-        trials += more
-        if not passed(more) or left <= 0:
+    close_all(racers, keep=best)
+    left, more_counts = ALL_S - FIRST_S, list(counts[1:]) if best.latency > WORTH_S else []
+    while more_counts and left > 0:
+        budget = max(THREADS_S, left / len(more_counts))
+        left -= budget
+        fastest = _with_threads(more_counts.pop(0), trials, leaders, best, graph, reference, cadence, budget)
+        if fastest is best:
             break
-        rivals = [best, *(racer for racer in leaders if racer is not best), *passed(more)]
-        race(rivals, x, cadence, budget=min(THREADS_S, left))
-        left -= THREADS_S
-        before, best = best, winner(rivals)
-        close_all(rivals, keep=best)
-        if best is before:
-            break
-        leaders = [best]
+        best, leaders = fastest, [fastest]
     return best
+
+
+def _with_threads(
+    count: int,
+    trials: list[Trial],
+    leaders: list[Trial],
+    best: Trial,
+    graph: Graph,
+    reference: Reference,
+    cadence: float,
+    budget: float,
+) -> Trial:
+    """Try `leaders` with `count` threads against `best`; whoever is to go on is left open."""
+    more = [enter((racer.name, replace(racer.settings, threads=count)), graph, reference) for racer in leaders]
+    trials += more
+    if not passed(more):
+        return best
+    race([best, *passed(more)], example(reference), cadence, budget=budget)
+    fastest = winner(more)
+    if fastest.latency > best.latency * (1 - GAIN):
+        fastest = best
+    close_all([best, *more], keep=fastest)
+    return fastest
 
 
 def _leaders(racers: list[Trial], best: Trial, cores: int) -> list[Trial]:

@@ -105,7 +105,6 @@ def test_who_is_hardly_faster_does_not_win() -> None:
     assert winner([trial("a", 1.00e-3), trial("b", 0.96e-3)]).name == "a"
     assert winner([trial("a", 1.00e-3), trial("b", 0.94e-3)]).name == "b"
     assert winner([trial("a", 0.96e-3, threads=2), trial("a", 1.00e-3)]).settings.threads == 1
-    assert winner([trial("a", 0.94e-3, threads=2), trial("a", 1.00e-3)]).settings.threads == 2
 
 
 def test_facts_are_json(graph: Graph, reference: Pair, stage: Stage) -> None:
@@ -141,8 +140,8 @@ def test_the_search_stops_where_more_threads_do_not_win(graph: Graph, reference:
     assert stage.tried() == [("saturates", 1), ("saturates", 2), ("saturates", 4)]
 
 
-def test_threads_that_gain_less_than_the_margin_are_not_taken(graph: Graph, reference: Pair, stage: Stage) -> None:
-    stage.add("a", lambda threads: 1e-2 * 0.97 ** (threads - 1))
+def test_threads_that_gain_little_are_not_taken(graph: Graph, reference: Pair, stage: Stage) -> None:
+    stage.add("a", lambda threads: 1e-2 * 0.92 ** (threads - 1))
     assert held(graph, reference, stage) == "a 1"
 
 
@@ -181,7 +180,7 @@ def test_a_tournament_lasts_a_second_and_a_half_beside_the_proofs(
         stage.add(name, lambda threads: seconds / threads)
     counts = tuple(1 << i for i in range(cores.bit_length()))
     held(graph, reference, stage, counts)
-    proofs = sum(7 * seconds / threads for _, threads in stage.tried())
+    proofs = sum(4 * seconds / threads for _, threads in stage.tried())
     assert stage.watch.now - proofs < 1.5 + 0.35  # a race may be over by one round
 
 
