@@ -163,7 +163,7 @@ def tables(report: dict[str, Any]) -> Iterator[Table]:
     for name, found in report.get("graphs", {}).items():
         columns = ("backend", "device", "precision", "threads", "error", "p50 ms", "p99 ms", "")
         table = Table(*columns, title=title(name, found), title_justify="left", box=None, header_style="bold")
-        for row in found["table"]:
+        for row in together(found["table"]):
             table.add_row(*cells(row))
         yield table
 
@@ -184,6 +184,19 @@ def title(name: str, found: dict[str, Any]) -> str:
     when = ", remembered from an earlier start" if chosen["remembered"] else ""
     instead = f", for {chosen['fell_back_from']} failed" if chosen["fell_back_from"] else ""
     return f"graph {name}: live would choose {chosen['backend']} ({settings}){when}{instead}"
+
+
+def together(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What ran, then what could not, where one reason is given once for all precisions and numbers of threads."""
+    yield from (row for row in rows if row["passed"] or row["failed"])
+    out: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if not row["passed"] and not row["failed"]:
+            out.setdefault((row["backend"], row["device"], row["why_not"]), []).append(row)
+    for same in out.values():
+        precisions = ", ".join(dict.fromkeys(row["precision"] for row in same))
+        threads = ", ".join(dict.fromkeys(str(row["threads"]) for row in same))
+        yield same[0] | {"precision": precisions, "threads": threads}
 
 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:

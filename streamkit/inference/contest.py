@@ -140,7 +140,8 @@ def contest(
 def race(racers: list[Trial], x: Arrays, cadence: float, calls: int = CALLS, budget: float = SECONDS) -> None:
     """Time up to `calls` calls of each racer within about `budget` seconds, at least one each if any.
 
-    The racers take turns, so that whatever else the machine does meets all of them; what they did before is left out.
+    The racers take turns, so that whatever else the machine does meets all of them, and another begins each round, so
+    that nobody always finds the caches as the same one left them. What they did before is left out.
     Their `buffers` are filled beforehand, as a window is written there when live.
     """
     for racer in racers:
@@ -151,8 +152,9 @@ def race(racers: list[Trial], x: Arrays, cadence: float, calls: int = CALLS, bud
     pause = cadence / len(racers)
     due = time.perf_counter()
     end = due + budget
-    for _ in range(calls):
-        for racer, run, buffers in runs:
+    for turn in range(calls):
+        first = turn % len(runs)
+        for racer, run, buffers in (*runs[first:], *runs[:first]):
             due = max(due + pause, time.perf_counter())
             time.sleep(max(0.0, due - time.perf_counter()))
             begin = time.perf_counter()
