@@ -30,8 +30,8 @@ METHOD = (
     "relative to the largest output; a difference of more than 0.001, or a run with fewer predictions than 90 % of the "
     "windows, is an error and no result. `cpu` is percent of one core, of the consumer and its children. A consumer "
     "whose windows end with a chunk is not charged for the time samples wait for their chunk to be full; one whose "
-    "windows end within a chunk is, and `chunk_wait_ms` (median) says how much of its latency that is. With `loaded` every "
-    "consumer runs twice in each round, once with a process beside it that multiplies matrices all the time."
+    "windows end within a chunk is, and `chunk_wait_ms` (median) says how much of its latency that is. With `loaded` "
+    "every consumer runs twice in each round, once with a process beside it that multiplies matrices all the time."
 )
 Say = Callable[[str], None]
 
