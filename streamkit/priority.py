@@ -36,10 +36,15 @@ def unhurry() -> None:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
+_claimed: set[Priority] = set()
+"""Those that want it in this process."""
+
+
 class Priority:
     """Real-time scheduling of one thread, given back while it computes nearly all the time: others must live, too.
 
-    Call every method in that thread.
+    Call every method in that thread. Only one thread of a process has it: several that take turns at the interpreter
+    lock spend more time handing it over than using it when each of them must run at once.
 
     Parameters
     ----------
@@ -51,7 +56,7 @@ class Priority:
     Attributes
     ----------
     state
-        ``"real-time"``, ``"normal"``, or ``"given back"`` while the thread is too busy.
+        ``"real-time"``, ``"normal"``, or ``"given back"`` while the thread is too busy or not the only one.
     """
 
     def __init__(
@@ -65,9 +70,13 @@ class Priority:
         self._since = (0.0, 0.0)
 
     def claim(self) -> None:
-        """Take it, if it is wanted and granted."""
-        if self._wanted and hurry():
-            self.state = "real-time"
+        """Take it, if it is wanted and granted, and nobody else in this process does."""
+        if self._wanted:
+            _claimed.add(self)
+            if len(_claimed) > 1:
+                self.state = "given back"
+            elif hurry():
+                self.state = "real-time"
         self._since = (self._used(), self._clock())
 
     def watch(self) -> None:
@@ -77,13 +86,15 @@ class Priority:
         used, now = self._used(), self._clock()
         busy = (used - self._since[0]) / max(now - self._since[1], 1e-9)
         self._since = (used, now)
-        if self.state == "real-time" and busy > BUSY:
+        alone = len(_claimed) == 1
+        if self.state == "real-time" and (busy > BUSY or not alone):
             unhurry()
             self.state = "given back"
-        elif self.state == "given back" and busy < CALM and hurry():
+        elif self.state == "given back" and busy < CALM and alone and hurry():
             self.state = "real-time"
 
     def release(self) -> None:
         """Back to ordinary scheduling; `state` keeps saying how it was."""
+        _claimed.discard(self)
         if self.state == "real-time":
             unhurry()

@@ -55,11 +55,12 @@ def time() -> Time:
 
 
 @pytest.fixture
-def watched(asked: list[str], time: Time) -> Priority:
+def watched(asked: list[str], time: Time) -> Iterator[Priority]:
     one = Priority(used=lambda: time.used, clock=lambda: time.now)
     one.claim()
     asked.clear()
-    return one
+    yield one
+    one.release()
 
 
 def test_a_thread_that_is_granted_it_has_it_and_can_give_it_back(granted: None) -> None:
@@ -113,6 +114,25 @@ def test_what_was_given_back_is_not_given_back_twice(watched: Priority, time: Ti
     watched.watch()
     watched.release()
     assert (watched.state, asked) == ("given back", ["unhurry"])
+
+
+def test_two_threads_of_a_process_leave_it_both_until_one_is_gone(
+    watched: Priority, time: Time, asked: list[str]
+) -> None:
+    other = Priority(used=lambda: time.used, clock=lambda: time.now)
+    other.claim()
+    told = [(watched.state, other.state)]
+    for _ in range(2):
+        time.second(0.1)
+        watched.watch()
+        other.watch()
+        told.append((watched.state, other.state))
+    watched.release()
+    time.second(0.1)
+    other.watch()
+    other.release()
+    assert told == [("real-time", "given back"), ("given back", "given back"), ("given back", "given back")]
+    assert (other.state, asked) == ("real-time", ["unhurry", "hurry", "unhurry"])
 
 
 def policies() -> dict[str, list[int]]:
