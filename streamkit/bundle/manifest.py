@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from streamkit import __version__
 from streamkit.bundle.contract import Contract, Effect, Metric, Part, Provenance
 from streamkit.errors import BundleError
 from streamkit.inference import TensorSpec
-from streamkit.inference.settings import Precision
 
 FORMAT = 2
 MANIFEST, REFERENCE, TENSORS, REPORT = "bundle.json", "reference.safetensors", "tensors.safetensors", "report"
@@ -21,6 +21,18 @@ SIDES = ("input", "output")
 SUFFIXES = (".json", ".onnx", ".safetensors")
 MAX_BYTES = {".json": 16 << 20, ".onnx": (2 << 30) - 1, ".safetensors": 8 << 30}
 AGAIN = "copy the bundle again from where it came, or calibrate it again"
+
+FewerBits = Literal["fp16", "bf16", "int8"]
+
+
+def graph_name(name: str) -> str:
+    """Return `name` when it can be part of file names."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) or name in ("reference", "tensors"):
+        raise ValueError(f"{name!r} is no name for a graph, expected letters, digits, - and _ (not reference, tensors)")
+    return name
+
+
+GraphName = Annotated[str, AfterValidator(graph_name)]
 
 
 class ReducedEntry(Part):
@@ -40,7 +52,7 @@ class GraphEntry(Part):
     builder_args: dict[str, Any] = Field(default_factory=dict)
     inputs: tuple[TensorSpec, ...] = Field(min_length=1)
     outputs: tuple[TensorSpec, ...] = Field(min_length=1)
-    reduced: dict[Precision, ReducedEntry] = Field(default_factory=dict)
+    reduced: dict[FewerBits, ReducedEntry] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -58,7 +70,7 @@ class GraphEntry(Part):
 
 
 def tensor_key(graph: str, side: str, index: int) -> str:
-    """Name under which input or output `index` of a graph's reference is kept: ``decoder.input``, ``decoder.input.1``."""
+    """Name of input or output `index` in a graph's reference: ``decoder.input``, ``decoder.input.1``."""
     return f"{graph}.{side}.{index}" if index else f"{graph}.{side}"
 
 
@@ -77,7 +89,7 @@ class Manifest(Part):
     contract: Contract
     metrics: tuple[Metric, ...]
     provenance: Provenance
-    graphs: dict[str, GraphEntry]
+    graphs: dict[GraphName, GraphEntry]
     files: dict[str, FileEntry]
 
 
@@ -90,7 +102,7 @@ def canonical(document: dict[str, Any]) -> bytes:
     """Return the one way to write `document`: keys in its order (which class patterns need), finite numbers, UTF-8."""
     try:
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise BundleError(f"{MANIFEST} cannot hold this: {error}. Metrics and provenance are finite JSON") from error
     return text.encode() + b"\n"
 
@@ -116,9 +128,13 @@ def read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BundleError(f"{file}: {where}: {first['msg']}. {AGAIN.capitalize()}") from error
+        raise BundleError(f"{file}: {first_of(error)}. {AGAIN.capitalize()}") from error
+
+
+def first_of(error: ValidationError) -> str:
+    """Where the first mistake is, and which."""
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 
 def _parse_manifest(file: Path) -> dict[str, Any]:
@@ -127,7 +143,7 @@ def _parse_manifest(file: Path) -> dict[str, Any]:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{file} is not JSON ({error}); it may be cut short: {AGAIN}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+    if not isinstance(document, dict) or type(document.get("format")) is not int or document["format"] < 1:
         raise BundleError(f"{file} does not say which format it has, so it is not a bundle's: {AGAIN}")
     if document["format"] > FORMAT:
         raise BundleError(

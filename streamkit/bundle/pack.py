@@ -13,9 +13,11 @@ from pydantic import ValidationError
 from streamkit.bundle.contract import Contract, Provenance
 from streamkit.bundle.read import ModelBundle, one_in_one_out
 from streamkit.bundle.write import GraphFiles, write_bundle
-from streamkit.errors import BundleError, ConfigError, require
-from streamkit.inference import Reference
+from streamkit.errors import BackendError, BundleError, ConfigError, require
+from streamkit.inference import Graph, Reference, Settings
+from streamkit.inference.backend import said
 from streamkit.inference.onnx_file import NotOnnx, external_files
+from streamkit.inference.rehearsal import rehearse
 
 
 def read_contract(path: str | Path) -> Contract:
@@ -91,7 +93,7 @@ def pack_onnx(
         When the model's input or output is not what the contract makes and names.
     """
     content = read_model(model)
-    source, _ = one_in_one_out(str(model), content)
+    source, target = one_in_one_out(str(model), content)
     shape = source.at_batch(1)[1:]
     if None in source.shape[1:] or source.at_batch(1)[:1] != (1,) or source.dtype != "float32":
         raise BundleError(
@@ -99,7 +101,8 @@ def pack_onnx(
             "(batch, n_chans, n_times) with a batch that is open or 1: export it with fixed channels and samples"
         )
     x = np.random.default_rng(seed).standard_normal((references, *shape)).astype(np.float32)
-    pair: Reference = x, _run(str(model), content, source.name, x)
+    graph = Graph(contract.runner.graph, (source,), (target,), Path(model))
+    pair: Reference = x, _run(graph, content, x)
     return write_bundle(
         out,
         contract=contract,
@@ -107,18 +110,26 @@ def pack_onnx(
         references={contract.runner.graph: pair},
         provenance=Provenance(seed=seed, note=f"packed from {Path(model).name}; references are noise"),
         overwrite=overwrite,
+        made_here=False,
     )
 
 
-def _run(name: str, content: bytes, source: str, x: NDArray[np.float32]) -> NDArray[Any]:
-    runtime = require("onnxruntime", "onnx", "packing a model")
+def _run(graph: Graph, content: bytes, x: NDArray[np.float32]) -> NDArray[Any]:
+    """What ONNX Runtime says to each window; the file is somebody's, so it is tried in a process of its own first."""
+    name, runtime = graph.onnx, require("onnxruntime", "onnx", "packing a model")
+    try:
+        rehearse("onnxruntime", runtime.__version__, graph, Settings(), content)
+    except BackendError as error:
+        raise BundleError(str(error)) from error
     options = runtime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        first, second = (np.concatenate([session.run(None, {source: row[None]})[0] for row in x]) for _ in range(2))
+        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        first, second = (
+            np.concatenate([session.run(None, {graph.input.name: row[None]})[0] for row in x]) for _ in range(2)
+        )
     except Exception as error:
-        raise BundleError(f"{name} does not run in ONNX Runtime: {error}") from error
+        raise BundleError(f"{name} does not run in ONNX Runtime: {said(error)}") from error
     if not np.array_equal(first, second):
         raise BundleError(f"{name} answers the same input differently twice: export it in evaluation mode")
     return first

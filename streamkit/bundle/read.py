@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamkit.bundle.contract import Contract, Metric, Provenance
-from streamkit.bundle.manifest import (
-    AGAIN,
-    MANIFEST,
-    MAX_BYTES,
-    REFERENCE,
-    REPORT,
-    SIDES,
-    SUFFIXES,
-    TENSORS,
-    FileEntry,
-    GraphEntry,
-    Manifest,
-    read_manifest,
-    tensor_key,
-)
+from streamkit.bundle.files import Files, check_files, check_weights, content_of, tensors_of
+from streamkit.bundle.manifest import AGAIN, MANIFEST, REFERENCE, SIDES, TENSORS, GraphEntry, read_manifest, tensor_key
 from streamkit.errors import BundleError, ConfigError
-from streamkit.inference import Graph, Reference, Runner, TensorSpec, open_runner
+from streamkit.inference import Graph, Reference, Runner, TensorSpec, Wishes, open_runner
 from streamkit.inference.graph import Reduced
-from streamkit.inference.onnx_file import NotOnnx, external_files, signature
+from streamkit.inference.onnx_file import DTYPES, NotOnnx, external_files, signature
+from streamkit.inference.runners import Parts
 
 Specs = tuple[TensorSpec, ...]
 
@@ -49,6 +37,8 @@ class ModelBundle:
         sha256 over everything but ``report/``.
     graphs
         By name.
+    files
+        What each file must be, by name.
     """
 
     path: Path
@@ -57,22 +47,40 @@ class ModelBundle:
     provenance: Provenance
     hash: str
     graphs: dict[str, Graph]
+    files: Files
 
     def references(self) -> dict[str, Reference]:
         """Reference input ``(n, n_chans, n_times)`` and output ``(n, *out_shape)`` of each graph.
 
         Tuples where a graph has several inputs or outputs.
         """
-        return _read_references(self.path / REFERENCE, self.graphs)
+        return _references(self.path, self.files, self.graphs)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Further arrays by name, such as the templates of a retrieval."""
-        file = self.path / TENSORS
-        return _load_tensors(file) if file.exists() else {}
+        return tensors_of(self.path, TENSORS, self.files) if TENSORS in self.files else {}
 
-    def open_runner(self, backend: str = "auto", threads: int = 1) -> Runner:
+    @property
+    def cadence(self) -> float | None:
+        """Seconds between the predictions of a continuous decoder; None for one whose windows follow events."""
+        hop = self.contract.window.hop
+        return hop / self.contract.processed.sfreq if hop else None
+
+    def open_runner(
+        self, wish: Wishes = "auto", *, strict: bool = False, clock: Callable[[], float] = time.perf_counter
+    ) -> Runner:
         """Open the decoder, proven and warm; see `streamkit.inference.open_runner`."""
-        return open_runner(self.contract.runner, self.graphs, self.references(), self.contract.output, backend, threads)
+        return open_runner(
+            self.contract.runner,
+            self.graphs,
+            self.references(),
+            self.contract.output,
+            wish,
+            cadence=self.cadence,
+            strict=strict,
+            tensors=self.tensors(),
+            clock=clock,
+        )
 
 
 def load_bundle(path: str | Path) -> ModelBundle:
@@ -87,20 +95,24 @@ def load_bundle(path: str | Path) -> ModelBundle:
     path = Path(path)
     manifest = read_manifest(path)
     check_files(path, manifest.files)
-    graphs = {name: _graph(path, name, entry, manifest) for name, entry in manifest.graphs.items()}
-    _check_agreement(path, manifest.contract, graphs)
-    _read_references(path / REFERENCE, graphs)
-    if TENSORS in manifest.files:
-        _load_tensors(path / TENSORS)
-    return ModelBundle(path, manifest.contract, manifest.metrics, manifest.provenance, manifest.hash, graphs)
+    graphs = {name: _graph(path, name, entry, manifest.files) for name, entry in manifest.graphs.items()}
+    bundle = ModelBundle(
+        path, manifest.contract, manifest.metrics, manifest.provenance, manifest.hash, graphs, manifest.files
+    )
+    bundle.references()
+    _check_agreement(bundle)
+    return bundle
 
 
 def signature_of(name: str, content: bytes) -> tuple[Specs, Specs]:
-    """Inputs and outputs of an ONNX model; `name` is for the message."""
+    """Inputs and outputs of an ONNX model that has all its weights inside; `name` is for the message."""
     try:
-        return signature(content)
+        found, outside = signature(content), external_files(content)
     except NotOnnx as error:
         raise BundleError(f"{name} is not an ONNX model ({error}): pack or calibrate the bundle again") from error
+    if outside:
+        raise BundleError(f"{name} keeps weights in another file, {min(outside)!r}: export it with all weights inside")
+    return found
 
 
 def one_in_one_out(name: str, content: bytes) -> tuple[TensorSpec, TensorSpec]:
@@ -115,44 +127,15 @@ def one_in_one_out(name: str, content: bytes) -> tuple[TensorSpec, TensorSpec]:
     return inputs[0], outputs[0]
 
 
-def check_files(path: Path, listed: Mapping[str, FileEntry]) -> None:
-    """Every listed file is there, whole and unchanged, and no other file is."""
-    for name in listed:
-        if Path(name).name != name or Path(name).suffix not in SUFFIXES or name == MANIFEST:
-            raise BundleError(
-                f"{path / MANIFEST} lists {name!r}; a bundle holds only {', '.join(SUFFIXES)} files, side by side: "
-                "do not trust it"
-            )
-    for found in sorted(path.iterdir()):
-        if found.name not in listed and found.name not in (MANIFEST, REPORT):
-            raise BundleError(f"{found} is not listed in {MANIFEST}: remove it, or {AGAIN}")
-    for name, entry in listed.items():
-        _check_file(path / name, entry)
-
-
-def _check_file(file: Path, entry: FileEntry) -> None:
-    if not file.is_file() or file.is_symlink():
-        raise BundleError(f"{file} is missing (or not a plain file): {AGAIN}")
-    size, limit = file.stat().st_size, MAX_BYTES[file.suffix]
-    if entry.size > limit:
-        raise BundleError(f"{file} is said to have {entry.size} bytes, more than the {limit} allowed: {AGAIN}")
-    if size != entry.size:
-        raise BundleError(f"{file} has {size} bytes, {entry.size} were written; it is cut short or changed: {AGAIN}")
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != entry.sha256:
-        raise BundleError(f"{file} was changed after it was written (its sha256 does not fit): {AGAIN}")
-
-
-def _graph(path: Path, name: str, entry: GraphEntry, manifest: Manifest) -> Graph:
+def _graph(path: Path, name: str, entry: GraphEntry, files: Files) -> Graph:
     for file in (*entry.onnx_files, entry.weights):
-        if file is not None and file not in manifest.files:
+        if file is not None and file not in files:
             raise BundleError(f"{path / MANIFEST}: graph {name!r} names {file!r}, which is not in the bundle: {AGAIN}")
     for file in entry.onnx_files:
-        _check_onnx(path / file, entry)
+        _check_onnx(path, file, entry, files)
     weights = None if entry.weights is None else path / entry.weights
     if weights is not None:
-        _safetensors_header(weights)
+        check_weights(weights)
     return Graph(
         name,
         entry.inputs,
@@ -162,41 +145,24 @@ def _graph(path: Path, name: str, entry: GraphEntry, manifest: Manifest) -> Grap
         entry.builder_args,
         weights,
         {precision: Reduced(path / each.onnx, each.tolerance) for precision, each in entry.reduced.items()},
-        {file: listed.sha256 for file, listed in manifest.files.items()},
+        {file: listed.sha256 for file, listed in files.items()},
     )
 
 
-def _check_onnx(onnx: Path, entry: GraphEntry) -> None:
-    content = onnx.read_bytes()
-    if signature_of(str(onnx), content) != (entry.inputs, entry.outputs):
-        raise BundleError(f"{onnx} has another input or output than {MANIFEST} says: {AGAIN}")
-    for file in external_files(content):
-        raise BundleError(f"{onnx} keeps weights in another file, {file!r}: export it with all weights inside")
+def _check_onnx(path: Path, name: str, entry: GraphEntry, files: Files) -> None:
+    if signature_of(str(path / name), content_of(path, name, files)) != (entry.inputs, entry.outputs):
+        raise BundleError(f"{path / name} has another input or output than {MANIFEST} says: {AGAIN}")
+    for spec in (*entry.inputs, *entry.outputs):
+        if spec.dtype not in DTYPES.values() or spec.shape[:1] not in ((None,), (1,)):
+            raise BundleError(
+                f"{path / name}: {spec.name!r} is {spec.dtype} {spec.sizes}, expected numbers with the batch, open or "
+                "1, as the first axis: export it so"
+            )
 
 
-def _safetensors_header(file: Path) -> None:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, framework="numpy"):
-            pass
-    except SafetensorError as error:
-        raise BundleError(f"{file} is not a safetensors file ({error}): {AGAIN}") from error
-
-
-def _load_tensors(file: Path) -> dict[str, NDArray[Any]]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise BundleError(f"{file} is not a safetensors file ({error}): {AGAIN}") from error
-
-
-def _read_references(file: Path, graphs: Mapping[str, Graph]) -> dict[str, Reference]:
-    tensors = _load_tensors(file)
-    return {name: _reference(file, graph, tensors) for name, graph in graphs.items()}
+def _references(path: Path, files: Files, graphs: Mapping[str, Graph]) -> dict[str, Reference]:
+    tensors = tensors_of(path, REFERENCE, files)
+    return {name: _reference(path / REFERENCE, graph, tensors) for name, graph in graphs.items()}
 
 
 def _reference(file: Path, graph: Graph, tensors: Mapping[str, NDArray[Any]]) -> Reference:
@@ -204,6 +170,8 @@ def _reference(file: Path, graph: Graph, tensors: Mapping[str, NDArray[Any]]) ->
         tuple(_reference_tensor(file, tensor_key(graph.name, side, i), spec, tensors) for i, spec in enumerate(specs))
         for side, specs in zip(SIDES, (graph.inputs, graph.outputs), strict=True)
     )
+    if len({len(array) for array in (*first, *second)}) != 1:
+        raise BundleError(f"{file}: the tensors of graph {graph.name!r} have different numbers of items: {AGAIN}")
     return first[0] if len(first) == 1 else first, second[0] if len(second) == 1 else second
 
 
@@ -211,32 +179,21 @@ def _reference_tensor(file: Path, key: str, spec: TensorSpec, tensors: Mapping[s
     found = tensors.get(key)
     if found is None:
         raise BundleError(f"{file} has no {key}, so no backend could prove itself: {AGAIN}")
-    if not len(found) or found.shape[1:] != spec.at_batch(1)[1:] or not np.isfinite(found).all():
-        raise BundleError(f"{file}: {key} has shape {found.shape}, expected finite (n, *{spec.at_batch(1)[1:]})")
+    expected = spec.at_batch(1)[1:]
+    fits = found.ndim and found.shape[1:] == expected and found.dtype == spec.dtype
+    if not fits or not len(found) or not np.isfinite(found).all():
+        raise BundleError(
+            f"{file}: {key} is {found.dtype} of shape {found.shape}, expected finite {spec.dtype} (n, *{expected})"
+        )
     return found
 
 
-def _check_agreement(path: Path, contract: Contract, graphs: Mapping[str, Graph]) -> None:
-    graph = graphs.get(contract.runner.graph)
-    if graph is None:
-        raise BundleError(f"{path}: the runner needs graph {contract.runner.graph!r}, there are {sorted(graphs)}")
+def _check_agreement(bundle: ModelBundle) -> None:
+    path, contract = bundle.path, bundle.contract
     try:
         n_chans = contract.processed.n_chans
     except ConfigError as error:
         raise BundleError(f"{path}: the contract's preprocessing does not fit its stream: {error}") from error
     window = (n_chans, contract.window.n_times)
-    if graph.input.dtype != "float32" or graph.input.at_batch(1) != (1, *window):
-        raise BundleError(
-            f"{path}: graph {graph.name!r} takes {graph.input.dtype} {_shown(graph.input)}, the contract makes windows "
-            f"of float32 (batch, {n_chans} channels, {contract.window.n_times} samples). Change the contract's "
-            "channels or window.n_times, or export the graph for this window"
-        )
-    if graph.output.at_batch(1)[1:] != contract.output.shape:
-        raise BundleError(
-            f"{path}: graph {graph.name!r} gives {_shown(graph.output)}, the contract's output.shape is "
-            f"{contract.output.shape}. Change output.labels and output.shape, or export the graph for this output"
-        )
-
-
-def _shown(spec: TensorSpec) -> str:
-    return "(" + ", ".join("batch" if size is None else str(size) for size in spec.shape) + ")"
+    if why_not := contract.runner.lacks(Parts(bundle.graphs, bundle.tensors(), contract.output, window)):
+        raise BundleError(f"{path}: {why_not}")

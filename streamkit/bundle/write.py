@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from streamkit.bundle.contract import Contract, Effect, Metric, Provenance
 from streamkit.bundle.manifest import (
@@ -20,17 +21,19 @@ from streamkit.bundle.manifest import (
     REFERENCE,
     SIDES,
     TENSORS,
+    FewerBits,
     GraphEntry,
     ReducedEntry,
     canonical,
+    first_of,
+    graph_name,
     sha256,
     tensor_key,
 )
 from streamkit.bundle.read import ModelBundle, load_bundle, signature_of
 from streamkit.errors import BundleError
-from streamkit.inference import Reference
+from streamkit.inference import Reference, rehearsal
 from streamkit.inference.proof import arrays_of
-from streamkit.inference.settings import Precision
 
 Array = NDArray[Any]
 
@@ -64,7 +67,7 @@ class GraphFiles:
     builder: str | None = None
     builder_args: dict[str, Any] = field(default_factory=dict)
     state_dict: Mapping[str, Array] | None = None
-    reduced: Mapping[Precision, ReducedFiles] = field(default_factory=dict)
+    reduced: Mapping[FewerBits, ReducedFiles] = field(default_factory=dict)
 
 
 def write_bundle(
@@ -77,6 +80,7 @@ def write_bundle(
     provenance: Provenance | None = None,
     tensors: Mapping[str, Array] | None = None,
     overwrite: bool = False,
+    made_here: bool = True,
 ) -> ModelBundle:
     """Write a bundle: whole or not at all.
 
@@ -90,6 +94,8 @@ def write_bundle(
         Further arrays by name, such as the templates of a retrieval.
     overwrite
         Replace a bundle that is already there, its report included. Anything that is not a bundle is never replaced.
+    made_here
+        Its ONNX files were made on this machine by code that is trusted, so they need no rehearsal here.
 
     Raises
     ------
@@ -106,6 +112,10 @@ def write_bundle(
         _move(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    if made_here:
+        for files in graphs.values():
+            for content in (files.onnx, *(each.onnx for each in files.reduced.values())):
+                rehearsal.made_here(content)
     return load_bundle(path)
 
 
@@ -151,17 +161,22 @@ def _write_files(
     entries: dict[str, GraphEntry] = {}
     contents: dict[str, bytes] = {}
     for name, files in graphs.items():
-        entries[name], more = _graph_files(name, files)
-        contents |= more
+        try:
+            entries[graph_name(name)], parts = _graph_files(name, files)
+        except ValidationError as error:
+            raise BundleError(f"graph {name!r}: {first_of(error)}") from error
+        except ValueError as error:
+            raise BundleError(str(error)) from error
+        contents |= parts
     tensors = {
         tensor_key(name, side, i): array
         for name, pair in references.items()
         for side, arrays in zip(SIDES, map(arrays_of, pair), strict=True)
         for i, array in enumerate(arrays)
     }
-    for file, content in ((REFERENCE, tensors), (TENSORS, more)):
-        if content:
-            contents[file] = save({name: np.ascontiguousarray(array) for name, array in content.items()})
+    for file, arrays_by_name in ((REFERENCE, tensors), (TENSORS, more)):
+        if arrays_by_name:
+            contents[file] = save({name: np.asarray(array, order="C") for name, array in arrays_by_name.items()})
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     document: dict[str, Any] = {
@@ -182,7 +197,7 @@ def _graph_files(name: str, files: GraphFiles) -> tuple[GraphEntry, dict[str, by
     inputs, outputs = signature_of(f"{name}.onnx", files.onnx)
     contents = {f"{name}.onnx": files.onnx}
     if files.state_dict is not None:
-        weights = {key: np.ascontiguousarray(array) for key, array in files.state_dict.items()}
+        weights = {key: np.asarray(array, order="C") for key, array in files.state_dict.items()}
         contents[f"{name}.safetensors"] = save(weights)
     contents |= {f"{name}.{precision}.onnx": each.onnx for precision, each in files.reduced.items()}
     entry = GraphEntry(

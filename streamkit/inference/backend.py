@@ -16,6 +16,7 @@ from streamkit.inference.settings import Device, Settings
 
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]
+NOTHING = object()
 
 
 class Backend(ABC):
@@ -45,6 +46,7 @@ class Backend(ABC):
         self._graph: Graph | None = None
         self._shapes: tuple[tuple[int, ...], ...] = ()
         self._dtypes: tuple[np.dtype[Any], ...] = ()
+        self._in_place: object = NOTHING
         self._one_at_a_time = Lock()
 
     @classmethod
@@ -80,6 +82,7 @@ class Backend(ABC):
             self.buffers = ()
             raise
         self._graph, self._shapes, self._dtypes = graph, shapes, dtypes
+        self._in_place = self.buffers[0] if len(self.buffers) == 1 else NOTHING
         return self
 
     def infer(self, x: Array) -> Array:
@@ -109,27 +112,32 @@ class Backend(ABC):
         Threads may call at the same time: they take turns.
         """
         with self._one_at_a_time:
-            buffers = self.buffers
-            if len(arrays) != len(buffers) or not buffers:
-                raise self._refusal(arrays)
-            given = arrays if len(arrays) == 1 else _apart(arrays, buffers)
-            for x, buffer, shape, dtype in zip(given, buffers, self._shapes, self._dtypes, strict=True):
-                if x is not buffer:
-                    if not isinstance(x, np.ndarray) or x.shape != shape or x.dtype != dtype:
-                        raise self._refusal(arrays)
-                    np.copyto(buffer, x)
+            # What lies in place already, as live has it, is not looked at again: a small network takes microseconds.
+            if len(arrays) != 1 or arrays[0] is not self._in_place:
+                self._fill(arrays)
             try:
-                return self._run(buffers)
+                return self._run(self.buffers)
             except StreamkitError:
                 raise
             except Exception as error:
                 raise self._failure(error) from error
 
+    def _fill(self, arrays: Arrays) -> None:
+        """Copy what was given to where the network reads, once it is known to fit."""
+        if len(arrays) != len(self.buffers) or self._graph is None:
+            raise self._refusal(arrays)
+        given = arrays if len(arrays) == 1 else _apart(arrays, self.buffers)
+        for x, buffer, shape, dtype in zip(given, self.buffers, self._shapes, self._dtypes, strict=True):
+            if x is not buffer:
+                if not isinstance(x, np.ndarray) or x.shape != shape or x.dtype != dtype:
+                    raise self._refusal(arrays)
+                np.copyto(buffer, x)
+
     def close(self) -> None:
         """Let go of the graph; closing twice is fine."""
         with self._one_at_a_time:
             if self._graph is not None:
-                self._graph, self.buffers = None, ()
+                self._graph, self._in_place, self.buffers = None, NOTHING, ()
                 self._close()
 
     def _refusal(self, arrays: Arrays) -> BackendError:
@@ -172,7 +180,7 @@ def said(error: BaseException) -> str:
 
 
 def _apart(arrays: Arrays, buffers: Arrays) -> Arrays:
-    """Copy what lies in the buffer of another input: that would be overwritten before it is read."""
+    """The same, with copies of what lies in the buffer of another input: that is overwritten before it is read."""
     return tuple(x.copy() if _lies_in_another(x, own, buffers) else x for x, own in zip(arrays, buffers, strict=True))
 
 
@@ -183,3 +191,8 @@ def _lies_in_another(x: Array, own: Array, buffers: Arrays) -> bool:
 
 def _shown(x: Any) -> str:
     return f"{x.dtype} of shape {x.shape}" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
+
+
+def copies(arrays: Arrays) -> Arrays:
+    """One copy of each, for the caller to keep."""
+    return tuple(map(np.ndarray.copy, arrays))

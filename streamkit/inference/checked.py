@@ -7,6 +7,7 @@ from streamkit.inference.graph import Graph, TensorSpec
 from streamkit.inference.onnx_file import DTYPES, NotOnnx, external_files, signature
 from streamkit.inference.settings import Precision
 
+
 def network(graph: Graph, precision: Precision = "float32") -> bytes:
     """Content of the ONNX file of `graph` that is to be run, checked to be what the graph says.
 
@@ -20,7 +21,9 @@ def network(graph: Graph, precision: Precision = "float32") -> bytes:
     try:
         found, outside = signature(content), external_files(content)
     except NotOnnx as error:
-        raise BackendError(f"{file} is not an ONNX model ({error}): copy the bundle again, or export it again") from error
+        raise BackendError(
+            f"{file} is not an ONNX model ({error}): copy the bundle again, or export it again"
+        ) from error
     if outside:
         raise BackendError(f"{file} keeps weights in another file, {min(outside)!r}: export it with all weights inside")
     for side, wanted, there in zip(("input", "output"), (graph.inputs, graph.outputs), found, strict=True):

@@ -145,3 +145,15 @@ def signature(content: bytes) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec,
     outputs = tuple(_spec(part) for part in _parts(graph, 12))
     return tuple(spec for spec in inputs if spec.name not in weights), outputs
 
+
+def batch_names(content: bytes) -> set[str]:
+    """Names that an ONNX model gives to the first axis of its inputs, where that is open."""
+    inputs = _parts(_graph(memoryview(content)), 11)
+    axes = (_axes(value) for value in inputs)
+    return {name for first, *_ in axes if (name := _text(first, 2))}
+
+
+def _axes(value_info: memoryview) -> list[memoryview]:
+    kind = next(_parts(value_info, 2), memoryview(b""))
+    shape = next((part for tensor in _parts(kind, 1) for part in _parts(tensor, 2)), memoryview(b""))
+    return list(_parts(shape, 1)) or [memoryview(b"")]

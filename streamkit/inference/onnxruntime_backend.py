@@ -6,16 +6,19 @@ The GPU providers were *not run*: written without a GPU, and without the package
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from streamkit.errors import BackendError, require
 from streamkit.inference import cuda_driver
-from streamkit.inference.backend import Arrays, Backend, said
+from streamkit.inference.backend import Arrays, Backend, copies, said
 from streamkit.inference.checked import network
-from streamkit.inference.engines import EngineKey, default_folder
+from streamkit.inference.engines import EngineKey, default_folder, only_we_write
 from streamkit.inference.graph import Graph
+from streamkit.inference.onnx_file import batch_names
+from streamkit.inference.rehearsal import rehearse
 from streamkit.inference.settings import Device, Settings
 
 QUIET = 4  # fatal only: what goes wrong reaches the user as one of our messages
@@ -49,11 +52,13 @@ class OnnxRuntimeBackend(Backend):
     def _open(self, graph: Graph, settings: Settings) -> None:
         runtime = require("onnxruntime", "onnx", "the onnxruntime backend")
         content = network(graph, settings.precision)
+        if graph.digests and settings.device == "cpu":
+            rehearse(self.name, runtime.__version__, graph, settings, content)
         provider = PROVIDERS[settings.device], _provider_options(content, settings, runtime.__version__)
         try:
             # Left to itself, a session that fails prints so and starts anew on the processor.
             session: Any = runtime.InferenceSession(
-                content, _options(runtime, settings), providers=[provider], enable_fallback=0
+                content, _options(runtime, content, settings), providers=[provider], enable_fallback=0
             )
             _check_provider(session, PROVIDERS[settings.device])
             self._bind(runtime, session, graph, settings)
@@ -61,7 +66,9 @@ class OnnxRuntimeBackend(Backend):
             raise
         except Exception as error:
             file = graph.onnx_file(settings.precision)
-            raise BackendError(f"onnxruntime could not load {file} ({said(error)}): try the openvino backend") from error
+            raise BackendError(
+                f"onnxruntime could not load {file} ({said(error)}): try the openvino backend"
+            ) from error
 
     def _bind(self, runtime: Any, session: Any, graph: Graph, settings: Settings) -> None:
         binding = session.io_binding()
@@ -77,17 +84,20 @@ class OnnxRuntimeBackend(Backend):
         self._outputs, self._binding, self._session = outputs, binding, session
 
     def _run(self, arrays: Arrays) -> Arrays:
-        for value, x in zip(self._elsewhere, arrays, strict=False):
-            value.update_inplace(x)
+        if self._elsewhere:
+            for value, x in zip(self._elsewhere, arrays, strict=True):
+                value.update_inplace(x)
         self._session.run_with_iobinding(self._binding)
-        return tuple(out.copy() for out in self._outputs)
+        return copies(self._outputs)
 
     def _close(self) -> None:
         del self._elsewhere, self._binding, self._session, self._outputs
 
 
-def _options(runtime: Any, settings: Settings) -> Any:
+def _options(runtime: Any, content: bytes, settings: Settings) -> Any:
     options = runtime.SessionOptions()
+    for name in batch_names(content):
+        options.add_free_dimension_override_by_name(name, settings.batch)
     options.intra_op_num_threads = settings.threads
     options.inter_op_num_threads = 1
     options.log_severity_level = QUIET
@@ -108,14 +118,24 @@ def _provider_options(content: bytes, settings: Settings, version: str) -> dict[
         # The heuristic picks the same kernel every time; the default measures, and so may pick another.
         return {"use_tf32": str(int(settings.precision == "tf32")), "cudnn_conv_algo_search": "HEURISTIC"}
     if settings.device == "tensorrt":
-        folder = default_folder() / _engine_key(content, settings, version).file.removesuffix(".engine")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = _engine_folder(_engine_key(content, settings, version))
+        kept = {"trt_engine_cache_path": str(folder)} if folder else {}
         return {
             "trt_fp16_enable": str(int(settings.precision == "fp16")),
-            "trt_engine_cache_enable": "1",
-            "trt_engine_cache_path": str(folder),
+            "trt_engine_cache_enable": str(int(bool(folder))),
+            **kept,
         }
     return {}
+
+
+def _engine_folder(key: EngineKey) -> Path | None:
+    """Where the provider may keep its engines; None where somebody else could put one, for it trusts them blindly."""
+    folder = default_folder() / key.file.removesuffix(".engine")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder if only_we_write(folder) else None
+    except OSError:
+        return None
 
 
 def _engine_key(content: bytes, settings: Settings, version: str) -> EngineKey:
@@ -134,6 +154,6 @@ def _check_provider(session: Any, wanted: str) -> None:
     used = session.get_providers()[0]
     if used != wanted:
         raise BackendError(
-            f"onnxruntime fell back from {wanted} to {used}, so its libraries (CUDA, cuDNN, TensorRT) are missing or of "
-            "another version: install those that its release notes name, or use --device cpu"
+            f"onnxruntime fell back from {wanted} to {used}, so its libraries (CUDA, cuDNN, TensorRT) are missing or "
+            "of another version: install those that its release notes name, or use --device cpu"
         )

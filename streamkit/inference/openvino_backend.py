@@ -6,9 +6,10 @@ import io
 from typing import Any
 
 from streamkit.errors import BackendError, CannotRun, require
-from streamkit.inference.backend import Arrays, Backend, said
+from streamkit.inference.backend import Arrays, Backend, copies, said
 from streamkit.inference.checked import network
 from streamkit.inference.graph import Graph, TensorSpec
+from streamkit.inference.rehearsal import rehearse
 from streamkit.inference.settings import Precision, Settings
 
 HINTS = {"float32": "f32", "int8": "f32", "bf16": "bf16"}
@@ -26,6 +27,8 @@ class OpenVinoBackend(Backend):
     def _open(self, graph: Graph, settings: Settings) -> None:
         openvino = require("openvino", "openvino", "the openvino backend")
         content = network(graph, settings.precision)
+        if graph.digests:
+            rehearse(self.name, openvino.__version__, graph, settings, content)
         try:
             core = openvino.Core()
             _check_precision(core, settings.precision)
@@ -39,14 +42,16 @@ class OpenVinoBackend(Backend):
             raise
         except Exception as error:
             file = graph.onnx_file(settings.precision)
-            raise BackendError(f"openvino could not load {file} ({said(error)}): try the onnxruntime backend") from error
+            raise BackendError(
+                f"openvino could not load {file} ({said(error)}): try the onnxruntime backend"
+            ) from error
         for spec, out in zip(graph.outputs, outputs, strict=True):
             _check_output(graph, spec, out.shape, settings.batch)
         self.buffers, self._outputs, self._request = inputs, outputs, request
 
     def _run(self, arrays: Arrays) -> Arrays:
         self._request.infer(share_outputs=True)
-        return tuple(out.copy() for out in self._outputs)
+        return copies(self._outputs)
 
     def _close(self) -> None:
         del self._outputs, self._request
@@ -71,6 +76,6 @@ def _check_precision(core: Any, precision: Precision) -> None:
 def _check_output(graph: Graph, spec: TensorSpec, found: tuple[int, ...], batch: int) -> None:
     if found != spec.at_batch(batch):
         raise CannotRun(
-            f"graph {graph.name!r} gives {spec.name} of shape {found} at batch {batch}, expected {spec.at_batch(batch)}: "
-            "export it with fixed sizes but for the batch"
+            f"graph {graph.name!r} gives {spec.name} of shape {found} at batch {batch}, "
+            f"expected {spec.at_batch(batch)}: export it with fixed sizes but for the batch"
         )

@@ -43,7 +43,7 @@ def test_live_sums_up_as_one_json_object(unique_id: str, tmp_path: Path) -> None
     assert (said["state"], said["backend"], said["inputs"][0]) == ("stopped", "onnxruntime", unique_id)
     assert said["predictions"] == said["n"] == said["counts"]["decoded"] == 7
     assert said["latency_ms"]["p50"] > 0
-    assert "live on onnxruntime: amp (4 ch, 250 Hz)" in result.stderr
+    assert "live on onnxruntime (cpu, float32, 1 thread): amp (4 ch, 250 Hz)" in result.stderr
     text = live.sentences(said | {"counts": said["counts"] | {"late": 2}})
     assert text.splitlines()[0].startswith("7 predictions from 200 samples")
     assert text.endswith("not decoded: 2 marker came too late")
