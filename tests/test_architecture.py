@@ -17,7 +17,7 @@ LAYERS = (
     {"types", "errors"},
     {"clock", "units"},
     {"timeline"},
-    {"ring", "ledger", "recording"},
+    {"ring", "ledger", "recording", "priority"},
     {"lsl", "preprocess", "inference"},
     {"bundle", "pipeline"},
     {"session", "replay", "record", "verify"},

@@ -30,7 +30,8 @@ METHOD = (
     "relative to the largest output; a difference of more than 0.001, or a run with fewer predictions than 90 % of the "
     "windows, is an error and no result. `cpu` is percent of one core, of the consumer and its children. A consumer "
     "whose windows end with a chunk is not charged for the time samples wait for their chunk to be full; one whose "
-    "windows end within a chunk is, and `chunk_wait_ms` (median) says how much of its latency that is."
+    "windows end within a chunk is, and `chunk_wait_ms` (median) says how much of its latency that is. With `loaded` "
+    "every consumer runs twice in each round, once with a process beside it that multiplies matrices all the time."
 )
 Say = Callable[[str], None]
 
@@ -45,37 +46,47 @@ def measure(
     consumers
         Those that can run here (`Consumer.why_not`).
     loaded
-        Keep one core busy with a process that has nothing to do with the job.
+        In every round run each of them a second time, with one core kept busy by a process that has nothing to do with
+        the job.
     say
         Takes a line about every run.
 
     Returns
     -------
     dict
-        Ready for JSON: ``job``, ``machine``, ``method``, ``openvino_hints``, ``consumers``, ``ratios``, ``ledger`` (see
-        `check_stages`; null without streamkit), ``rings`` (see `ring_spread`).
+        Ready for JSON: ``job``, ``machine``, ``method``, ``openvino_hints``, ``consumers``, ``loaded`` and ``growth``
+        (null unless `loaded`; see `growth`), ``ratios``, ``ledger`` (see `check_stages`; null without streamkit),
+        ``rings`` (see `ring_spread`).
     """
     folder = Path(tempfile.mkdtemp(prefix="streamkit-bench-"))
     try:
         onnx = write_bundle_of(job, folder / "bundle")
-        runs: dict[str, list[dict[str, Any]]] = {consumer.name: [] for consumer in consumers}
+        runs: dict[bool, dict[str, list[dict[str, Any]]]] = {
+            load: {consumer.name: [] for consumer in consumers} for load in ((False, True) if loaded else (False,))
+        }
         for number in range(rounds):
             for consumer in rotated(consumers, number):
-                run = run_once(job, consumer, folder / "bundle", onnx, folder, loaded=loaded)
-                figures = figures_of(job, run, onnx)
-                check_agreement(consumer.name, figures["agreement"])
-                runs[consumer.name].append({"round": number, **figures})
-                say(line(f"round {number + 1}/{rounds} {consumer.name}", figures))
-        ledger = check_stages(job, folder / "bundle", onnx, folder, loaded=loaded) if OURS in runs else None
+                for load in sorted(runs, reverse=number % 2 == 1):
+                    run = run_once(job, consumer, folder / "bundle", onnx, folder, loaded=load)
+                    figures = figures_of(job, run, onnx)
+                    check_agreement(consumer.name, figures["agreement"])
+                    runs[load][consumer.name].append({"round": number, **figures})
+                    name = f"{consumer.name} loaded" if load else consumer.name
+                    say(line(f"round {number + 1}/{rounds} {name}", figures))
+        ledger = check_stages(job, folder / "bundle", onnx, folder, loaded=loaded) if OURS in runs[False] else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    results = {name: over_runs(figures) for name, figures in runs.items()}
+    results, under_load = (
+        {name: over_runs(figures) for name, figures in runs.get(load, {}).items()} for load in (False, True)
+    )
     return {
         "job": {**description(job), "rounds": rounds, "loaded": loaded},
         "machine": machine(),
         "method": METHOD,
         "openvino_hints": engine.HINTS,
         "consumers": results,
+        "loaded": under_load or None,
+        "growth": growth(results, under_load) or None,
         "ratios": ratios(results),
         "ledger": ledger,
         "rings": ring_spread(results),
@@ -129,7 +140,20 @@ def ratios(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
     }
 
 
+def growth(
+    quiet: dict[str, dict[str, Any]], under_load: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """How much slower each consumer is under load: ``added_ms`` and ``times``, by percentile."""
+    return {
+        name: {
+            key: {"added_ms": result[key] - quiet[name][key], "times": result[key] / quiet[name][key]}
+            for key in QUANTILES
+        }
+        for name, result in under_load.items()
+    }
+
+
 def line(name: str, figures: dict[str, Any]) -> str:
     """One consumer for people."""
     quantiles = "  ".join(f"{key} {figures[key]:.2f}" for key in QUANTILES)
-    return f"{name:<24} ms: {quantiles}  n {figures['n']}  cpu {figures['cpu']:.1f} %"
+    return f"{name:<31} ms: {quantiles}  n {figures['n']}  cpu {figures['cpu']:.1f} %"

@@ -50,7 +50,7 @@ def command() -> None:
     help="Who runs, or `all`.  [default: streamkit,openvino_loop,mne_lsl,ezmsg where installed]",
 )
 @click.option("--rings", metavar="S,S,…", help="Also streamkit with raw rings of so many seconds, as in 1,10,100.")
-@click.option("--loaded", is_flag=True, help="Keep one core busy with another process.")
+@click.option("--loaded", is_flag=True, help="Run each also beside a process that keeps one core busy.")
 @click.option(
     "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Predictions of a run not counted."
 )
@@ -106,6 +106,8 @@ def summary(report: dict[str, Any], line: Any) -> str:
     lines = [line(name, figures) for name, figures in report["consumers"].items()]
     for name, ratio in report["ratios"].items():
         lines.append(f"streamkit / {name}: p50 {ratio['p50']:.2f}, p99 {ratio['p99']:.2f}")
+    for name, added in (report["growth"] or {}).items():
+        lines.append(f"{name} beside a busy core: p50 {added['p50']['times']:.2f} x, p99 {added['p99']['times']:.2f} x")
     if report["ledger"]:
         error, hop = report["ledger"]["largest_error_us"], report["ledger"]["lsl_hop_ms"]["p50"]
         lines.append(f"stages add up to the total within {error:.1f} us; one LSL hop {hop:.2f} ms")

@@ -9,6 +9,7 @@ import platform
 import re
 import socket
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -142,6 +143,24 @@ def check_network() -> Check:
     return Check("network", True, found, step, required=False)
 
 
+def check_real_time() -> Check:
+    """Whether this user may have real-time scheduling, which `live` asks for."""
+    from streamkit.priority import LEVEL, hurry, unhurry
+
+    granted: list[bool] = []
+
+    def ask() -> None:
+        granted.append(hurry())
+        unhurry()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    found = "granted" if granted[0] else "not granted: on a busy computer decoding waits its turn, some milliseconds"
+    step = f"let your group have it (a line '@group - rtprio {LEVEL}' in /etc/security/limits.conf), then log in again"
+    return Check("real-time", granted[0], found, step, required=False)
+
+
 def check_gpu() -> Check:
     """An NVIDIA driver that answers; nothing that needs one is imported to find out."""
     driver = probe()
@@ -188,6 +207,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     check_lsl,
     check_clock,
     check_network,
+    check_real_time,
     check_gpu,
     check_display,
 )

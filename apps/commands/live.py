@@ -59,6 +59,12 @@ WINDOWS = {
     show_default=True,
     help="Rehearse the model just before each prediction that can be foreseen: less latency for more computing.",
 )
+@click.option(
+    "--real-time/--no-real-time",
+    default=True,
+    show_default=True,
+    help="Real-time scheduling of the decoding thread, where this user may have it; `streamkit doctor` says whether.",
+)
 @click.option("--name", default="streamkit", show_default=True, help="What the streams of this session are called.")
 @click.option("--stimuli", type=click.Path(path_type=Path), help="Folder of images, shown when a marker names one.")
 @click.option("--view", is_flag=True, help="Open the window, in a process of its own.")
@@ -92,6 +98,7 @@ def command(
     when_behind: str,
     budget: float | None,
     warm: bool,
+    real_time: bool,
     name: str,
     stimuli: Path | None,
     view: bool,
@@ -130,6 +137,7 @@ def command(
         name=name,
         when_behind=when_behind,
         warm=warm,
+        real_time=real_time,
         budget=None if budget is None else budget / 1e3,
         stimuli=stimuli,
         wait_for_clients=wait_for_clients,
@@ -225,6 +233,7 @@ def summary(session: Session, out: Path | None) -> dict[str, Any]:
         "bundle": str(session.bundle.path),
         "backend": session.backend,
         **told(session.choices),
+        "priority": session.priority.state,
         "inputs": [spec.source_id or spec.name for spec in session.inputs],
         "outputs": session.source_ids,
         "predictions": session.counts["predictions"],

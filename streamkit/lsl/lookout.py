@@ -11,6 +11,7 @@ import pylsl
 
 from streamkit.errors import ContractMismatch, StreamkitError
 from streamkit.lsl.selection import is_source
+from streamkit.priority import unhurry
 from streamkit.types import StreamSpec
 
 PERIOD_S = 0.25
@@ -87,6 +88,7 @@ class Lookout(Generic[T]):
             inlet.close()
 
     def _run(self) -> None:
+        unhurry()
         resolver = pylsl.ContinuousResolver(pred=self._condition)
         left = self._most
         while left != 0 and not self._stopped.wait(PERIOD_S):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from streamkit.errors import StreamkitError
+from streamkit.priority import unhurry
 
 PERIOD_S = 0.2
 """What a killed process loses is no older than this and the time of one turn."""
@@ -61,6 +62,7 @@ class Scribe:
             self._thread.join()
 
     def _run(self) -> None:
+        unhurry()
         while not self._halt.wait(PERIOD_S):
             self._keep(lambda book: book.write())
         self._keep(lambda book: book.close())

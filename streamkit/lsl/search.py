@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 import pylsl
 
 from streamkit.errors import ContractMismatch, StreamkitError
+from streamkit.priority import unhurry
 
 LISTEN_S = 0.1
 """How long answers to one question are waited for: a source is found at most this long after it can be."""
@@ -84,6 +85,7 @@ class Search(Generic[T]):
             self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
+        unhurry()
         resolver: pylsl.ContinuousResolver | None = None
         while not self._stopped.is_set():
             try:

@@ -49,6 +49,9 @@ class SessionOptions:
     warm
         Walk the way from a sample to a prediction once just before each that can be foreseen (`Warmth`): about a
         fifth less latency for one more inference per prediction.
+    real_time
+        Ask for real-time scheduling of the decoding thread and of LSL's (`streamkit.priority`); where the system does
+        not grant it, nothing changes.
     watchdog
         Seconds of silence after which the signal is stalled; more where its source usually takes longer
         (`streamkit.lsl.watchdog`).
@@ -73,6 +76,7 @@ class SessionOptions:
     budget: float | None = None
     when_behind: WhenBehind = "all"
     warm: bool = True
+    real_time: bool = True
     watchdog: float = WATCHDOG_S
     buffer: float | None = None
     record: Path | None = None

@@ -17,6 +17,7 @@ from streamkit.lsl import wire
 from streamkit.lsl.health import Health, HealthPublisher
 from streamkit.lsl.times import TimeReport
 from streamkit.lsl.watchdog import Watchdog
+from streamkit.priority import Priority
 from streamkit.session.books import Books
 from streamkit.session.loop import DecodeLoop
 from streamkit.session.options import SessionOptions
@@ -62,6 +63,8 @@ class Session:
         Name of the backend in use, and what runs each graph and why, once the model is loaded.
     ledger
         Latency so far.
+    priority
+        How the decoding thread is scheduled.
 
     Notes
     -----
@@ -82,6 +85,7 @@ class Session:
         self.options = SessionOptions(**options)
         self.health = Health(on_warning=on_warning, on_state=on_state)
         self.error: StreamkitError | None = None
+        self.priority = Priority(self.options.real_time)
         self.backend = backend_of(self.options.backend)
         self.choices: Mapping[str, Choice] = {}
         self.ledger = Ledger(bundle.cadence if self.options.budget is None else self.options.budget)
@@ -219,6 +223,7 @@ class Session:
         try:
             self.backend = runner.backend
             self._tell_choices(runner.choices)
+            self.priority.claim()  # before the outlets and inlets: LSL's threads inherit it
             self._rig = rig = build_rig(self.bundle, self.options, signal, sides, markers, runner, self.ledger)
             self._loop = DecodeLoop(rig, self.health, self.options.when_behind, self._on_prediction)
             if self.options.record is not None or self.options.ledger_file is not None:
@@ -233,6 +238,7 @@ class Session:
             self.health.enter("live")
             self._decode(self._loop, MARKER_S if markers.wanted else PULL_S, publisher, TimeReport(signal))
         finally:
+            self.priority.release()
             gc.unfreeze()
             runner.close()
 
@@ -256,6 +262,7 @@ class Session:
             loop.step(wait)
             times.tick(self.health)
             if publisher.due:
+                self.priority.watch()
                 publisher.tick(self.counts)
         if self._drain:
             self.health.watchdog = Watchdog()  # a source that has sent all is not stalled

@@ -82,7 +82,7 @@ def test_doctor_hears_itself_over_lsl() -> None:
     result = CliRunner().invoke(doctor.command, ["--json"])
     checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
     assert result.exit_code == 0
-    assert set(checks) == {"python", "packages", "extras", "lsl", "clock", "network", "gpu", "display"}
+    assert set(checks) == {"python", "packages", "extras", "lsl", "clock", "network", "real-time", "gpu", "display"}
     assert checks["lsl"]["figures"]["hop_ms"]["p50"] > 0
     assert checks["packages"]["figures"]["numpy"] == np.__version__
 
