@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import queue
@@ -28,7 +29,7 @@ from onnx import helper, numpy_helper
 
 from tests import small_graphs
 
-SECONDS = 20.0
+SECONDS = 30.0
 MEMORY = 3 << 30
 ODD_NUMBERS = (0, 1, -1, 2, 3, 7, 255, 2**15, 2**31 - 1, 2**31, 2**33, -(2**31), 2**62, 2**63 - 1, -(2**63))
 CHANS, TIMES = small_graphs.N_CHANS, small_graphs.N_TIMES
@@ -370,8 +371,11 @@ def bundle_for(folder: Path) -> Path:
 
 def worker() -> None:
     """Reads ``[network, number, backend, rehearsed]`` line by line; answers what happened and the memory it took."""
+    from streamkit.inference import rehearsal
+
     with tempfile.TemporaryDirectory() as folder:
         os.environ["STREAMKIT_CACHE"] = f"{folder}/cache"
+        rehearsal.SECONDS = SECONDS / 3
         bundle = bundle_for(Path(folder))
         for line in sys.stdin:
             name, number, backend, rehearsed = json.loads(line)
@@ -414,7 +418,7 @@ class Victim:
             return Finding(network, number, backend, f"no answer within {SECONDS:g} s")
         if not answer:
             happened = f"the process died: status {process.wait()}"
-            self._process = None
+            self.kill()
             return Finding(network, number, backend, happened)
         happened, used = json.loads(answer)
         grown, self._memory = used - self._memory, used
@@ -435,7 +439,8 @@ class Victim:
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY)),
             )
             self._answers: queue.Queue[str] = queue.Queue()
-            threading.Thread(target=self._listen, args=(self._process, self._answers), daemon=True).start()
+            self._listener = threading.Thread(target=self._listen, args=(self._process, self._answers), daemon=True)
+            self._listener.start()
             self._memory = MEMORY
         return self._process
 
@@ -447,10 +452,15 @@ class Victim:
         answers.put("")
 
     def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        self._listener.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+        self._process = None
 
 
 def fuzz(

@@ -15,7 +15,7 @@ from streamkit.bundle.contract import Contract, Metric, Provenance
 from streamkit.bundle.files import Files, check_files, check_weights, content_of, tensors_of
 from streamkit.bundle.manifest import AGAIN, MANIFEST, REFERENCE, SIDES, TENSORS, GraphEntry, read_manifest, tensor_key
 from streamkit.errors import BundleError, ConfigError
-from streamkit.inference import Graph, Reference, Runner, TensorSpec, Wishes, open_runner
+from streamkit.inference import Graph, Reference, Runner, TensorSpec, Wishes, onnx_rules, open_runner
 from streamkit.inference.graph import Reduced
 from streamkit.inference.onnx_file import DTYPES, NotOnnx, external_files, signature
 from streamkit.inference.runners import Parts
@@ -107,6 +107,7 @@ def load_bundle(path: str | Path) -> ModelBundle:
 def signature_of(name: str, content: bytes) -> tuple[Specs, Specs]:
     """Inputs and outputs of an ONNX model that has all its weights inside; `name` is for the message."""
     try:
+        onnx_rules.check(content)
         found, outside = signature(content), external_files(content)
     except NotOnnx as error:
         raise BundleError(f"{name} is not an ONNX model ({error}): pack or calibrate the bundle again") from error

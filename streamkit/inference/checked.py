@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamkit.errors import BackendError
+from streamkit.inference import onnx_rules
 from streamkit.inference.graph import Graph, TensorSpec
 from streamkit.inference.onnx_file import DTYPES, NotOnnx, external_files, signature
 from streamkit.inference.settings import Precision
@@ -19,6 +20,7 @@ def network(graph: Graph, precision: Precision = "float32") -> bytes:
     file = graph.onnx_file(precision)
     content = graph.read(file)
     try:
+        onnx_rules.check(content)
         found, outside = signature(content), external_files(content)
     except NotOnnx as error:
         raise BackendError(

@@ -64,7 +64,8 @@ def fields(data: memoryview) -> Iterator[Field]:
         at += size
 
 
-def _parts(data: memoryview, number: int) -> Iterator[memoryview]:
+def parts(data: memoryview, number: int) -> Iterator[memoryview]:
+    """Messages, texts or bytes in field `number` of one message."""
     for found, value in fields(data):
         if found == number:
             if isinstance(value, int):
@@ -72,17 +73,19 @@ def _parts(data: memoryview, number: int) -> Iterator[memoryview]:
             yield value
 
 
-def _number(data: memoryview, number: int) -> int | None:
+def number_in(data: memoryview, number: int) -> int | None:
+    """The number in field `number` of one message; None when there is none."""
     return next((value for found, value in fields(data) if found == number and isinstance(value, int)), None)
 
 
-def _text(data: memoryview, number: int) -> str:
-    return next((bytes(part).decode("utf-8", "replace") for part in _parts(data, number)), "")
+def text_in(data: memoryview, number: int) -> str:
+    """The text in field `number` of one message; empty when there is none."""
+    return next((bytes(part).decode("utf-8", "replace") for part in parts(data, number)), "")
 
 
 def _graph(model: memoryview) -> memoryview:
-    graph = next(_parts(model, 7), None)
-    if graph is None or _number(model, 1) is None:
+    graph = next(parts(model, 7), None)
+    if graph is None or number_in(model, 1) is None:
         raise NotOnnx("there is no graph in it")
     return graph
 
@@ -113,22 +116,22 @@ def _external(data: memoryview, kind: str, depth: int) -> Iterator[str]:
 
 
 def _tensor_files(tensor: memoryview) -> Iterator[str]:
-    entries = list(_parts(tensor, EXTERNAL_DATA))
-    locations = [_text(entry, 2) for entry in entries if _text(entry, 1) == "location"]
+    entries = list(parts(tensor, EXTERNAL_DATA))
+    locations = [text_in(entry, 2) for entry in entries if text_in(entry, 1) == "location"]
     yield from locations
-    if not locations and (entries or _number(tensor, DATA_LOCATION)):
+    if not locations and (entries or number_in(tensor, DATA_LOCATION)):
         yield ""
 
 
 def _spec(value_info: memoryview) -> TensorSpec:
-    kind = next(_parts(value_info, 2), memoryview(b""))
-    tensor = next(_parts(kind, 1), None)
+    kind = next(parts(value_info, 2), memoryview(b""))
+    tensor = next(parts(kind, 1), None)
     if tensor is None:
-        raise NotOnnx(f"{_text(value_info, 1)!r} is not a tensor")
-    shape = next(_parts(tensor, 2), memoryview(b""))
-    sizes = tuple(_number(dim, 1) for dim in _parts(shape, 1))
-    code = _number(tensor, 1) or 0
-    return TensorSpec(name=_text(value_info, 1), shape=sizes, dtype=DTYPES.get(code, f"type {code}"))
+        raise NotOnnx(f"{text_in(value_info, 1)!r} is not a tensor")
+    shape = next(parts(tensor, 2), memoryview(b""))
+    sizes = tuple(number_in(dim, 1) for dim in parts(shape, 1))
+    code = number_in(tensor, 1) or 0
+    return TensorSpec(name=text_in(value_info, 1), shape=sizes, dtype=DTYPES.get(code, f"type {code}"))
 
 
 def signature(content: bytes) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
@@ -140,20 +143,20 @@ def signature(content: bytes) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec,
         When `content` is not an ONNX model, or an input or output is not a tensor.
     """
     graph = _graph(memoryview(content))
-    weights = {_text(tensor, 8) for tensor in _parts(graph, 5)}
-    inputs = tuple(_spec(part) for part in _parts(graph, 11))
-    outputs = tuple(_spec(part) for part in _parts(graph, 12))
+    weights = {text_in(tensor, 8) for tensor in parts(graph, 5)}
+    inputs = tuple(_spec(part) for part in parts(graph, 11))
+    outputs = tuple(_spec(part) for part in parts(graph, 12))
     return tuple(spec for spec in inputs if spec.name not in weights), outputs
 
 
 def batch_names(content: bytes) -> set[str]:
     """Names that an ONNX model gives to the first axis of its inputs, where that is open."""
-    inputs = _parts(_graph(memoryview(content)), 11)
+    inputs = parts(_graph(memoryview(content)), 11)
     axes = (_axes(value) for value in inputs)
-    return {name for first, *_ in axes if (name := _text(first, 2))}
+    return {name for first, *_ in axes if (name := text_in(first, 2))}
 
 
 def _axes(value_info: memoryview) -> list[memoryview]:
-    kind = next(_parts(value_info, 2), memoryview(b""))
-    shape = next((part for tensor in _parts(kind, 1) for part in _parts(tensor, 2)), memoryview(b""))
-    return list(_parts(shape, 1)) or [memoryview(b"")]
+    kind = next(parts(value_info, 2), memoryview(b""))
+    shape = next((part for tensor in parts(kind, 1) for part in parts(tensor, 2)), memoryview(b""))
+    return list(parts(shape, 1)) or [memoryview(b"")]

@@ -14,7 +14,7 @@ from streamkit.inference import Graph, TensorSpec, open_backend
 from tests import fuzz_onnx, small_graphs
 
 RUNTIMES = ["openvino", "onnxruntime"]
-MUTANTS = 40
+MUTANTS = 100
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
