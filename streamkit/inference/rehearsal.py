@@ -161,7 +161,8 @@ def _limit(size: int) -> None:
     if os.name != "nt":
         import resource
 
-        allowed = MEMORY + MEMORY_PER_BYTE * size
+        allowed, (_, most) = MEMORY + MEMORY_PER_BYTE * size, resource.getrlimit(resource.RLIMIT_DATA)
+        allowed = allowed if most == resource.RLIM_INFINITY else min(allowed, most)
         resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
 
 

@@ -90,7 +90,7 @@ def test_a_silent_fallback_to_the_processor_is_refused(
 def test_a_session_that_fails_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     graph = small_graphs.graph(tmp_path)
     model = small_graphs.onnx_model()
-    model.graph.node[1].input[1] = "nowhere"
+    model.graph.node[0].attribute.add(name="axis", i=9, type=2)
     (tmp_path / "decoder.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(BackendError, match=r"onnxruntime could not load .*decoder\.onnx"):
         OnnxRuntimeBackend().open(graph)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,16 @@ def test_where_no_process_can_be_started_it_goes_on_and_says_so(
     with caplog.at_level(logging.WARNING):
         open_in("onnxruntime", bundle)
     assert "no process could be started to try graph decoder" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_it_keeps_to_a_limit_that_is_lower_than_its_own() -> None:
+    code = (
+        "import resource as r; from streamkit.inference.rehearsal import _limit;"
+        "r.setrlimit(r.RLIMIT_DATA, (3 << 30, 3 << 30)); _limit(1); print(r.getrlimit(r.RLIMIT_DATA)[0] >> 30)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "3\n"
 
 
 def greedy() -> bytes:
