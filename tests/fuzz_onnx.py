@@ -315,9 +315,11 @@ def _odd_header(model: Any, rng: random.Random) -> None:
     if odd == 0:
         model.ir_version = rng.choice(ODD_NUMBERS)
     elif odd == 1:
-        model.opset_import[0].version = rng.choice((*ODD_NUMBERS, 6, 11, 13, 24))
+        version = rng.choice((*ODD_NUMBERS, 6, 11, 13, 24))
+        model.opset_import.append(helper.make_opsetid("", version))
+        del model.opset_import[:-1]
     elif odd == 2:
-        model.opset_import[0].domain = rng.choice(("ai.onnx.ml", "com.microsoft", "x"))
+        model.opset_import.append(helper.make_opsetid(rng.choice(("ai.onnx.ml", "com.microsoft", "x")), 1))
     else:
         del model.opset_import[:]
 
@@ -338,17 +340,17 @@ ODDITIES = (
 # Trying them
 
 
-def attack(content: bytes, folder: Path, backend: str, *, rehearsed: bool) -> str:
+def attack(content: bytes, folder: Path, backend: str, *, quarantined: bool) -> str:
     """Put `content` into a bundle, make its hashes fit, and use the bundle; says in a word what came of it."""
     from streamkit.bundle import load_bundle
     from streamkit.errors import StreamkitError
-    from streamkit.inference import Wish, rehearsal
+    from streamkit.inference import Wish, quarantine
     from tests.signing import sign
 
     (folder / "decoder.onnx").write_bytes(content)
     sign(folder)
-    if not rehearsed:
-        rehearsal.made_here(content)
+    if not quarantined:
+        quarantine.made_here(content)
     try:
         load_bundle(folder).open_runner(Wish(backend, threads=1), strict=True).close()
     except StreamkitError as error:
@@ -370,16 +372,16 @@ def bundle_for(folder: Path) -> Path:
 
 
 def worker() -> None:
-    """Reads ``[network, number, backend, rehearsed]`` line by line; answers what happened and the memory it took."""
-    from streamkit.inference import rehearsal
+    """Reads ``[network, number, backend, quarantined]`` line by line; answers what happened and the memory it took."""
+    from streamkit.inference import quarantine
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["STREAMKIT_CACHE"] = f"{folder}/cache"
-        rehearsal.SECONDS = SECONDS / 3
+        quarantine.SECONDS = SECONDS / 3
         bundle = bundle_for(Path(folder))
         for line in sys.stdin:
-            name, number, backend, rehearsed = json.loads(line)
-            happened = attack(mutant(NETWORKS[name](), name, number), bundle, backend, rehearsed=rehearsed)
+            name, number, backend, quarantined = json.loads(line)
+            happened = attack(mutant(NETWORKS[name](), name, number), bundle, backend, quarantined=quarantined)
             used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
             sys.stdout.write(json.dumps([happened, used]) + "\n")
             sys.stdout.flush()
@@ -406,10 +408,10 @@ class Victim:
         self._process: subprocess.Popen[str] | None = None
         self._memory = 0
 
-    def tries(self, network: str, number: int, backend: str, *, rehearsed: bool) -> Finding:
+    def tries(self, network: str, number: int, backend: str, *, quarantined: bool) -> Finding:
         process = self._running()
         assert process.stdin is not None
-        process.stdin.write(json.dumps([network, number, backend, rehearsed]) + "\n")
+        process.stdin.write(json.dumps([network, number, backend, quarantined]) + "\n")
         process.stdin.flush()
         try:
             answer = self._answers.get(timeout=SECONDS)
@@ -464,15 +466,15 @@ class Victim:
 
 
 def fuzz(
-    mutants: int, networks: list[str], backends: list[str], first: int = 0, *, rehearsed: bool = True
+    mutants: int, networks: list[str], backends: list[str], first: int = 0, *, quarantined: bool = True
 ) -> Iterator[Finding]:
-    """Try so many mutants of each network on each backend, with or without rehearsals."""
+    """Try so many mutants of each network on each backend, with or without a quarantine."""
     victim = Victim()
     try:
         for network in networks:
             for number in range(first, first + mutants):
                 for backend in backends:
-                    yield victim.tries(network, number, backend, rehearsed=rehearsed)
+                    yield victim.tries(network, number, backend, quarantined=quarantined)
     finally:
         victim.kill()
 
@@ -485,7 +487,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS))
     parser.add_argument("--backends", nargs="*", default=["openvino", "onnxruntime"])
     parser.add_argument(
-        "--bare", action="store_true", help="without rehearsals: what do the runtimes do by themselves?"
+        "--bare", action="store_true", help="without a quarantine: what do the runtimes do by themselves?"
     )
     parser.add_argument("--only", default="")
     parser.add_argument("--keep", type=Path)
@@ -495,9 +497,9 @@ def main() -> None:
         return
     if options.only:
         name, number = options.only.split(":")
-        found = fuzz(1, [name], options.backends, int(number), rehearsed=not options.bare)
+        found = fuzz(1, [name], options.backends, int(number), quarantined=not options.bare)
     else:
-        found = fuzz(options.mutants, options.networks, options.backends, options.first, rehearsed=not options.bare)
+        found = fuzz(options.mutants, options.networks, options.backends, options.first, quarantined=not options.bare)
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
     for finding in found:
         counts[finding.backend, finding.happened if finding.harmless else "HARM"] += 1

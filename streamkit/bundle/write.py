@@ -32,7 +32,7 @@ from streamkit.bundle.manifest import (
 )
 from streamkit.bundle.read import ModelBundle, load_bundle, signature_of
 from streamkit.errors import BundleError
-from streamkit.inference import Reference, rehearsal
+from streamkit.inference import Reference, quarantine
 from streamkit.inference.proof import arrays_of
 
 Array = NDArray[Any]
@@ -95,7 +95,7 @@ def write_bundle(
     overwrite
         Replace a bundle that is already there, its report included. Anything that is not a bundle is never replaced.
     made_here
-        Its ONNX files were made on this machine by code that is trusted, so they need no rehearsal here.
+        Its ONNX files were made on this machine by code that is trusted, so they need no quarantine here.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def write_bundle(
     if made_here:
         for files in graphs.values():
             for content in (files.onnx, *(each.onnx for each in files.reduced.values())):
-                rehearsal.made_here(content)
+                quarantine.made_here(content)
     return load_bundle(path)
 
 

@@ -18,7 +18,7 @@ from streamkit.inference.checked import network
 from streamkit.inference.engines import EngineKey, default_folder, only_we_write
 from streamkit.inference.graph import Graph
 from streamkit.inference.onnx_file import batch_names
-from streamkit.inference.rehearsal import rehearse
+from streamkit.inference.quarantine import pass_quarantine
 from streamkit.inference.settings import Device, Settings
 
 QUIET = 4  # fatal only: what goes wrong reaches the user as one of our messages
@@ -53,7 +53,7 @@ class OnnxRuntimeBackend(Backend):
         runtime = require("onnxruntime", "onnx", "the onnxruntime backend")
         content = network(graph, settings.precision)
         if graph.digests and settings.device == "cpu":
-            rehearse(self.name, runtime.__version__, graph, settings, content)
+            pass_quarantine(self.name, runtime.__version__, graph, settings, content)
         provider = PROVIDERS[settings.device], _provider_options(content, settings, runtime.__version__)
         try:
             # Left to itself, a session that fails prints so and starts anew on the processor.

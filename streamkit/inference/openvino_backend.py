@@ -9,7 +9,7 @@ from streamkit.errors import BackendError, CannotRun, require
 from streamkit.inference.backend import Arrays, Backend, copies, said
 from streamkit.inference.checked import network
 from streamkit.inference.graph import Graph, TensorSpec
-from streamkit.inference.rehearsal import rehearse
+from streamkit.inference.quarantine import pass_quarantine
 from streamkit.inference.settings import Precision, Settings
 
 HINTS = {"float32": "f32", "int8": "f32", "bf16": "bf16"}
@@ -28,7 +28,7 @@ class OpenVinoBackend(Backend):
         openvino = require("openvino", "openvino", "the openvino backend")
         content = network(graph, settings.precision)
         if graph.digests:
-            rehearse(self.name, openvino.__version__, graph, settings, content)
+            pass_quarantine(self.name, openvino.__version__, graph, settings, content)
         try:
             core = openvino.Core()
             _check_precision(core, settings.precision)

@@ -37,9 +37,9 @@ def test_a_mutant_is_made_from_its_number() -> None:
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_no_damaged_file_does_harm(runtime: str) -> None:
-    """Those that harm a runtime by itself are tried again as a user would: with a rehearsal before."""
+    """Those that harm a runtime by itself are tried again as a user would: with a quarantine before."""
     pytest.importorskip(runtime)
-    bare = fuzz_onnx.fuzz(MUTANTS, list(fuzz_onnx.NETWORKS), [runtime], rehearsed=False)
+    bare = fuzz_onnx.fuzz(MUTANTS, list(fuzz_onnx.NETWORKS), [runtime], quarantined=False)
     harmful = [finding for finding in bare if not finding.harmless]
     assert not [finding for finding in harmful if "traceback" in finding.happened or "lines" in finding.happened]
     for finding in harmful:

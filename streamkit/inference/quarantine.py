@@ -1,8 +1,8 @@
-"""Rehearsal: an ONNX file that is new to this machine is first opened and run in a process of its own.
+"""Quarantine: an ONNX file that is new to this machine is first opened and run in a process of its own.
 
 The runtimes are fast, not hardened: a damaged or hostile file can end their process, take all memory or never return.
-Such a file must not reach the process that decodes, so a file that came with a bundle and was not made here rehearses
-once; that nothing happened is remembered, per file and version of the runtime.
+Such a file must not reach the process that decodes, so one that came with a bundle and was not made here passes a
+quarantine once; that nothing happened is remembered, per file and version of the runtime.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from streamkit.inference.table import BACKENDS
 SECONDS, SECONDS_PER_MEGABYTE = 60.0, 0.2
 MEMORY, MEMORY_PER_BYTE = 4 << 30, 12
 HARMLESS = (0, 3)
-"""Exit status of a rehearsal that went through, or in which the runtime refused the file as it should."""
+"""Exit status of a quarantine that went through, or in which the runtime refused the file as it should."""
 
 OUT_OF_MEMORY = 4
 READY = b"ready"
@@ -40,11 +40,11 @@ logger = logging.getLogger(__name__)
 
 
 def made_here(content: bytes) -> None:
-    """Note that an ONNX file was made on this machine, by ourselves: it needs no rehearsal."""
+    """Note that an ONNX file was made on this machine, by ourselves: it needs no quarantine."""
     _note(content, "made here")
 
 
-def rehearse(backend: str, version: str, graph: Graph, settings: Settings, content: bytes) -> None:
+def pass_quarantine(backend: str, version: str, graph: Graph, settings: Settings, content: bytes) -> None:
     """Let a process of its own open and run `content` first, unless it is known.
 
     Parameters
@@ -112,7 +112,7 @@ def _cause(status: int) -> str:
 
 
 def _file(content: bytes) -> Path:
-    return cache_dir() / "rehearsals" / f"{hashlib.sha256(content).hexdigest()}.json"
+    return cache_dir() / "quarantines" / f"{hashlib.sha256(content).hexdigest()}.json"
 
 
 def _note(content: bytes, what: str) -> None:
@@ -133,7 +133,7 @@ def main() -> int:
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "rehearsed.onnx"
+        file = Path(folder) / "quarantined.onnx"
         file.write_bytes(content)
         try:
             _play(backend, request, file)
@@ -148,7 +148,7 @@ def _play(backend: Backend, request: dict[str, Any], file: Path) -> None:
     inputs, outputs = (tuple(TensorSpec(**spec) for spec in request[side]) for side in ("inputs", "outputs"))
     settings = Settings(precision=request["precision"], batch=request["batch"])
     reduced: dict[Precision, Reduced] = {"int8": Reduced(file, 1.0)} if settings.precision == "int8" else {}
-    graph = Graph("rehearsed", inputs, outputs, file, reduced=reduced)
+    graph = Graph("quarantined", inputs, outputs, file, reduced=reduced)
     with backend.open(graph, settings):
         for fill in (0.0, 1.0, -1e30, np.nan):
             for buffer in backend.buffers:

@@ -15,7 +15,7 @@ from onnx import helper
 
 from streamkit.bundle import GraphFiles, load_bundle, write_bundle
 from streamkit.errors import BackendError, BundleError
-from streamkit.inference import Wish, rehearsal
+from streamkit.inference import Wish, quarantine
 from tests import small_graphs
 
 RUNTIMES = ["openvino", "onnxruntime"]
@@ -42,15 +42,15 @@ def open_in(runtime: str, bundle: Path) -> None:
 
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The commands of all rehearsals."""
+    """The commands of all quarantines."""
     commands: list[str] = []
-    run = rehearsal.subprocess.run
+    run = quarantine.subprocess.run
 
     def counted(command: list[str], **options: Any) -> Any:
         commands.append(" ".join(command[1:]))
         return run(command, **options)
 
-    monkeypatch.setattr(rehearsal.subprocess, "run", counted)
+    monkeypatch.setattr(quarantine.subprocess, "run", counted)
     return commands
 
 
@@ -59,7 +59,7 @@ def play(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
     file = folder / "part.sh"
     file.write_text(f"#!/bin/sh\ncat >/dev/null\n{script}\n")
     file.chmod(0o755)
-    monkeypatch.setattr(rehearsal.sys, "executable", str(file))
+    monkeypatch.setattr(quarantine.sys, "executable", str(file))
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -69,7 +69,7 @@ def test_a_bundle_from_elsewhere_is_tried_once_with_each_runtime(
     module = pytest.importorskip(runtime)
     bundle = bundle_of(small_graphs.onnx_bytes(), tmp_path)
     open_in(runtime, bundle)
-    assert begun == ["-m streamkit.inference.rehearsal"]
+    assert begun == ["-m streamkit.inference.quarantine"]
     open_in(runtime, bundle)
     assert len(begun) == 1
     monkeypatch.setattr(module, "__version__", "another")
@@ -108,7 +108,7 @@ def test_what_harms_that_process_does_not_enter_this_one(
 ) -> None:
     pytest.importorskip("onnxruntime")
     bundle = bundle_of(small_graphs.onnx_bytes(), tmp_path)
-    monkeypatch.setattr(rehearsal, "SECONDS", 1.0)
+    monkeypatch.setattr(quarantine, "SECONDS", 1.0)
     entered: list[Any] = []
     monkeypatch.setattr("onnxruntime.InferenceSession", lambda *args, **options: entered.append(args))
     play(monkeypatch, tmp_path, script)
@@ -135,7 +135,7 @@ def test_where_no_process_can_be_started_it_goes_on_and_says_so(
 ) -> None:
     pytest.importorskip("onnxruntime")
     bundle = bundle_of(small_graphs.onnx_bytes(), tmp_path)
-    monkeypatch.setattr(rehearsal.sys, "executable", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(quarantine.sys, "executable", str(tmp_path / "nowhere"))
     with caplog.at_level(logging.WARNING):
         open_in("onnxruntime", bundle)
     assert "no process could be started to try graph decoder" in caplog.text
@@ -144,7 +144,7 @@ def test_where_no_process_can_be_started_it_goes_on_and_says_so(
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 def test_it_keeps_to_a_limit_that_is_lower_than_its_own() -> None:
     code = (
-        "import resource as r; from streamkit.inference.rehearsal import _limit;"
+        "import resource as r; from streamkit.inference.quarantine import _limit;"
         "r.setrlimit(r.RLIMIT_DATA, (3 << 30, 3 << 30)); _limit(1); print(r.getrlimit(r.RLIMIT_DATA)[0] >> 30)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -194,7 +194,7 @@ def test_a_real_file_that_would_take_everything_is_one_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: str, make: Any
 ) -> None:
     pytest.importorskip(runtime)
-    monkeypatch.setattr(rehearsal, "SECONDS", 4.0)
+    monkeypatch.setattr(quarantine, "SECONDS", 4.0)
     bundle = bundle_of(make(), tmp_path)
     with pytest.raises((BackendError, BundleError)) as refusal:
         open_in(runtime, bundle)
