@@ -25,7 +25,7 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """Softmax of scaled products, ``(..., n_queries, n_features)``; what is masked or grouped goes the exporter's way."""
+    """Softmax of scaled products, ``(..., n_queries, n_features)``; masks and groups go the exporter's way."""
     if attn_mask is not None or is_causal or enable_gqa:
         library = require("onnxscript.function_libs.torch_lib.ops.nn", "train", WHY)
         every = (query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)

@@ -13,14 +13,14 @@ from streamkit.errors import require
 Array = NDArray[Any]
 WHY = "exporting a model"
 FOLDED_BYTES = 2**29
-"""Constants up to this size are computed once, now; the exporter's own limit would leave combined kernels in the graph."""
+"""Constants up to this size are computed now; the exporter's own limit would leave combined kernels in the graph."""
 
 
 def simplify(model: Any) -> Any:
     """Return an ONNX model that computes the same: constants folded, linear layers in a row merged.
 
-    Rounding apart (about 1e-7 of a sum) it gives the same answers. In this order: constants and batch normalisations are
-    folded; a convolution and the convolution or average pool that follows it become one where that is less
+    Rounding apart (about 1e-7 of a sum) it gives the same answers. In this order: constants and batch normalisations
+    are folded; a convolution and the convolution or average pool that follows it become one where that is less
     arithmetic; transposed convolutions of stride 1 become convolutions.
     """
     onnx = require("onnx", "train", WHY)

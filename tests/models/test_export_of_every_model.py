@@ -1,4 +1,4 @@
-"""Whatever is in the table of models exports: to one file, of operators every runtime has, that says what torch says."""
+"""Whatever is in the table of models exports to one file, of operators every runtime has, that says what torch says."""
 
 from __future__ import annotations
 

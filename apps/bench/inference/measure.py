@@ -31,13 +31,13 @@ METHOD = (
     "threads, all in one process. Every contender finds its window in place and gives an answer that no later call "
     "changes; every answer is held against torch's first. In each round each contender, in an order that rotates, runs "
     "a block of calls in a tight loop and a block that begins every `cadence_s`, which is what a live session sees. "
-    "p50: median over rounds of the medians of the blocks; p99: of all calls. speedup_vs_eager: eager torch with as many "
-    "threads over this, ratio_to_raw: this over the runtime called directly; each the median over rounds of the ratio "
-    "of both medians of the round, at cadence, and the same in a tight loop under `tight`. Torch with the number of "
-    "threads that suits it best is under `best_eager`. bound: which would take longer by itself, the arithmetic at the "
-    "rate measured in a large matrix product (the network's operations as torch counts them; the exported graph may "
-    "need fewer), or reading the weights once at the bandwidth measured in a matrix that fits no cache; both with as "
-    "many threads."
+    "p50: median over rounds of the medians of the blocks; p99: of all calls. speedup_vs_eager: eager torch with as "
+    "many threads over this, ratio_to_raw: this over the runtime called directly; each the median over rounds of the "
+    "ratio of both medians of the round, at cadence, and the same in a tight loop under `tight`. Torch with the number "
+    "of threads that suits it best is under `best_eager`. bound: which would take longer by itself, the arithmetic at "
+    "the rate measured in a large matrix product (the network's operations as torch counts them; the exported graph "
+    "may need fewer), or reading the weights once at the bandwidth measured in a matrix that fits no cache; both with "
+    "as many threads."
 )
 Say = Callable[[str], None]
 

@@ -1,4 +1,4 @@
-"""The networks of `models/table.py` at their published sizes, as a bundle would hold them: graph, weights, references."""
+"""The networks of `models/table.py` at their published sizes, as a bundle would hold them."""
 
 from __future__ import annotations
 
@@ -50,10 +50,11 @@ class Network:
 def make(name: str, folder: Path, seed: int = 0) -> Network:
     """Build one network of the table with random weights, settle and export it into `folder`."""
     torch = require("torch", "train", WHY)
+    from safetensors.numpy import save_file
+
     from calibration.export import export_graph, reference_pair
     from calibration.network import builder_of
     from models.table import MODELS
-    from safetensors.numpy import save_file
 
     args = MODELS[name].arguments
     torch.manual_seed(seed)

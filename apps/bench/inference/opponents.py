@@ -43,14 +43,15 @@ def openvino(network: Network, x: Array, settings: Settings) -> Call:
         "INFERENCE_PRECISION_HINT": OPENVINO_PRECISIONS[settings.precision],
     }
     request = core.compile_model(model, "CPU", hints).create_infer_request()
-    request.set_input_tensor(runtime.Tensor(x, shared_memory=True))
+    window = runtime.Tensor(x, shared_memory=True)
+    request.set_input_tensor(window)
     out: Array = request.get_output_tensor().data
 
     def call() -> Array:
         request.infer(share_outputs=True)
         return out.copy()
 
-    return call
+    return keeping(call, x, window)
 
 
 def onnxruntime(network: Network, x: Array, settings: Settings) -> Call:
@@ -72,7 +73,12 @@ def onnxruntime(network: Network, x: Array, settings: Settings) -> Call:
         session.run_with_iobinding(binding)
         return out.copy()
 
-    call.keep = x  # type: ignore[attr-defined]  # the session reads its memory
+    return keeping(call, x)
+
+
+def keeping(call: Call, *owners: Any) -> Call:
+    """`call`, with the owners of memory that a runtime reads behind Python's back."""
+    call.owners = owners  # type: ignore[attr-defined]
     return call
 
 
