@@ -272,8 +272,10 @@ def _odd_tensor(model: Any, rng: random.Random) -> None:
 def _odd_numbers(model: Any, rng: random.Random) -> None:
     """Of the tensors that hold shapes, axes, indices."""
     whole = [each for each in model.graph.initializer if each.data_type == onnx.TensorProto.INT64]
-    if whole:
-        tensor = rng.choice(whole)
+    if not whole:
+        return
+    tensor = rng.choice(whole)
+    with contextlib.suppress(ValueError):  # odd already
         values = numpy_helper.to_array(tensor).copy()
         values.flat[rng.randrange(values.size)] = rng.choice(ODD_NUMBERS)
         tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))

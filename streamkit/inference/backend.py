@@ -131,7 +131,7 @@ class Backend(ABC):
             if x is not buffer:
                 if not isinstance(x, np.ndarray) or x.shape != shape or x.dtype != dtype:
                     raise self._refusal(arrays)
-                np.copyto(buffer, x)
+                buffer[...] = x
 
     def close(self) -> None:
         """Let go of the graph; closing twice is fine."""
@@ -195,4 +195,4 @@ def _shown(x: Any) -> str:
 
 def copies(arrays: Arrays) -> Arrays:
     """One copy of each, for the caller to keep."""
-    return tuple(map(np.ndarray.copy, arrays))
+    return (arrays[0].copy(),) if len(arrays) == 1 else tuple([array.copy() for array in arrays])
