@@ -20,7 +20,7 @@ from calibration.progress import Progress
 from calibration.small import Small, error_of, smallest_misfit, tolerance_for
 from streamkit.bundle import Effect, GraphFiles, ModelBundle, ReducedFiles, write_bundle
 from streamkit.bundle.manifest import REPORT, read_manifest
-from streamkit.errors import ConfigError, MissingPackage
+from streamkit.errors import BackendError, ConfigError, MissingPackage
 from streamkit.inference import BACKENDS
 from streamkit.inference.graph import Reduced
 from streamkit.inference.settings import Precision
@@ -144,7 +144,7 @@ def quantize(
             progress.begin(f"quantising {name}", len(methods))
             small = smallest_misfit(bundle.graphs[name], heard.inputs[name], methods, reduce_range, progress)
             draft = _with_int8(draft, name, small, Path(folder))
-            errors = {each: error_of(each, draft, name, "int8", threads) for each in runtimes}
+            errors = {each: _int8_error(each, draft, name, threads) for each in runtimes}
             graphs[name] = replace(small, errors=errors, tolerance=tolerance_for(name, errors))
             draft = _with_int8(draft, name, graphs[name], Path(folder))
         runs = measure(draft, apart.measuring, runtimes, threads, progress)
@@ -159,6 +159,17 @@ def quantize(
     return Quantized(
         written, graphs, runs, stated, absent, apart, heard, reduce_range, cadence, threads, said, seconds
     )
+
+
+def _int8_error(backend: str, draft: ModelBundle, name: str, threads: int) -> float:
+    """Error on the reference pairs, of a graph that is to run on every runtime here."""
+    try:
+        return error_of(backend, draft, name, "int8", threads)
+    except BackendError as error:
+        raise BackendError(
+            f"graph {name!r} was quantised, but does not run in {backend}, so no bundle was written: {error}. Try another "
+            "--method, or stay with float32"
+        ) from error
 
 
 def _check_out(bundle: ModelBundle, out: Path, overwrite: bool) -> None:
@@ -215,6 +226,7 @@ def write(
         provenance=bundle.provenance.model_copy(update={"note": "; ".join([*said, note])}),
         tensors=bundle.tensors(),
         overwrite=overwrite,
+        made_here=False,  # the float32 graph may be anybody's, and the int8 one has been through quarantine by now
     )
     if (bundle.path / REPORT).is_dir():
         shutil.copytree(bundle.path / REPORT, out / REPORT)

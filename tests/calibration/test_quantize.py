@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from calibration.apart import set_apart
 from calibration.datasets import DATASETS
 from calibration.effect import Run, check_not_destroyed, compare, worst
 from calibration.evaluate import recipe_of
-from calibration.int8 import METHODS, misfit, sums_bytes_exactly
+from calibration.int8 import METHODS, misfit, outputs_of, quantise, sums_bytes_exactly
 from calibration.listen import Listener, listen
 from calibration.metrics import Draws, Score, auc, score_classes
 from calibration.quantize import Quantized, quantize
@@ -25,7 +26,7 @@ from calibration.windows import examples_of
 from streamkit.bundle import Effect, ModelBundle, Provenance, load_bundle
 from streamkit.bundle.manifest import read_manifest
 from streamkit.errors import BackendError, BundleError, CheckFailed, ConfigError, RecordingError
-from streamkit.inference import Settings, open_backend
+from streamkit.inference import Graph, Settings, TensorSpec, open_backend
 from streamkit.inference.graph import Reduced
 from streamkit.inference.proof import open_proven
 from streamkit.recording import Recording, write_recording
@@ -357,6 +358,49 @@ def test_weights_of_seven_bits_stay_within_them(bundle: ModelBundle, tmp_path: P
         return max(int(np.abs(w.astype(int)).max()) for w in weights if w.ndim > 1)
 
     assert largest(True) <= 64 < largest(False)
+
+
+def convolutions(folder: Path) -> Graph:
+    """An ordinary convolution, then one that filters each of 16 channels by itself, 16 samples wide."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    weights = {"mix": (16, 4, 1, 1), "filter": (16, 1, 1, 16)}
+    nodes = [
+        helper.make_node("Conv", ["x", "mix"], ["mixed"]),
+        helper.make_node("Conv", ["mixed", "filter"], ["y"], group=16),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "convolutions",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 4, 1, 51])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 16, 1, 36])],
+        [numpy_helper.from_array(rng.standard_normal(shape).astype(np.float32), n) for n, shape in weights.items()],
+    )
+    file = folder / "convolutions.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(file))
+    spec = TensorSpec(name="x", shape=(None, 4, 1, 51)), TensorSpec(name="y", shape=(None, 16, 1, 36))
+    return Graph("decoder", spec[:1], spec[1:], file)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_convolutions_of_single_channels_stay_in_float32_and_every_runtime_ends(tmp_path: Path, method: str) -> None:
+    import onnx
+
+    graph = convolutions(tmp_path)
+    x = np.random.default_rng(1).standard_normal((40, 4, 1, 51)).astype(np.float32)
+    small = quantise(graph, (x,), method, reduce_range=False)
+    tensors = {tensor.name: tensor for tensor in onnx.load_from_string(small).graph.initializer}
+    assert tensors["filter"].data_type == onnx.TensorProto.FLOAT
+    assert [t.data_type for name, t in tensors.items() if name.startswith("mix_")].count(onnx.TensorProto.INT8)
+    (wanted,) = outputs_of(graph, graph.read(graph.onnx_file()), (x,))
+    (tmp_path / "small.onnx").write_bytes(small)
+    reduced = replace(graph, reduced={"int8": Reduced(tmp_path / "small.onnx", 0.05)})
+    for backend in filter(find_spec, RUNTIMES):
+        opened, error = open_proven(backend, reduced, (x, wanted), Settings(precision="int8"))
+        opened.close()
+        assert 0 < error < 0.05
 
 
 def test_it_is_asked_of_this_processor_whether_it_sums_bytes_exactly() -> None:
