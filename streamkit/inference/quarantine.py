@@ -80,6 +80,9 @@ def _harm(backend: str, graph: Graph, settings: Settings, content: bytes) -> str
         "inputs": [spec.model_dump() for spec in graph.inputs],
         "outputs": [spec.model_dump() for spec in graph.outputs],
     }
+    if not sys.executable or getattr(sys, "frozen", False):
+        logger.warning("there is no Python to try graph %s in a process of its own: opening it untried", graph.name)
+        return ""
     seconds = SECONDS + SECONDS_PER_MEGABYTE * len(content) / 1e6
     logger.info("graph %s is new here: %s tries it in a process of its own", graph.name, backend)
     try:

@@ -141,6 +141,17 @@ def test_where_no_process_can_be_started_it_goes_on_and_says_so(
     assert "no process could be started to try graph decoder" in caplog.text
 
 
+@pytest.mark.parametrize(("name", "value"), [("executable", ""), ("frozen", True)])
+def test_a_program_without_python_does_not_start_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str], name: str, value: Any
+) -> None:
+    pytest.importorskip("onnxruntime")
+    bundle = bundle_of(small_graphs.onnx_bytes(), tmp_path)
+    monkeypatch.setattr(sys, name, value, raising=False)
+    open_in("onnxruntime", bundle)
+    assert begun == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 def test_it_keeps_to_a_limit_that_is_lower_than_its_own() -> None:
     code = (
