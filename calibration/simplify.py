@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,18 +45,16 @@ def folded(model: Any) -> Any:
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution, or a pool written as one: kernel ``(n_out, n_in, *sizes)`` of all channels, and where it goes."""
+    """A convolution, or a pool written as one: its kernel is ``(n_out, n_in, *sizes)``, over all channels."""
 
     kernel: Array
     bias: Array
     strides: tuple[int, ...]
     pads: tuple[int, ...]
-    operations: int
-    """Multiply-adds per output position."""
 
     def then(self, after: Layer) -> Layer:
         """Both at once; the second must not pad."""
-        sizes = [k + s * (n - 1) for k, s, n in zip(self.sizes, self.strides, after.sizes, strict=True)]
+        sizes = grown(self.sizes, self.strides, after.sizes)
         kernel = np.zeros((len(after.kernel), self.kernel.shape[1], *sizes))
         for place in np.ndindex(*after.sizes):
             part = np.einsum("om,mi...->oi...", after.kernel[(..., *place)], self.kernel.astype(np.float64))
@@ -63,12 +63,17 @@ class Layer:
         axes = tuple(range(2, after.kernel.ndim))
         bias = after.kernel.sum(axes) @ self.bias + after.bias
         strides = tuple(a * b for a, b in zip(self.strides, after.strides, strict=True))
-        return Layer(kernel.astype(np.float32), bias.astype(np.float32), strides, self.pads, kernel.size)
+        return Layer(kernel.astype(np.float32), bias.astype(np.float32), strides, self.pads)
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Extent of the kernel along each axis."""
         return self.kernel.shape[2:]
+
+
+def grown(sizes: Sequence[int], strides: Sequence[int], after: Sequence[int]) -> list[int]:
+    """Extent of a kernel together with that of the layer after it."""
+    return [k + s * (n - 1) for k, s, n in zip(sizes, strides, after, strict=True)]
 
 
 def merge_one(inferred: Any, model: Any) -> bool:
@@ -85,17 +90,34 @@ def merge_one(inferred: Any, model: Any) -> bool:
     used = [name for node in model.graph.node for name in node.input] + [each.name for each in model.graph.output]
     for second in model.graph.node:
         first = makers.get(second.input[0]) if second.input else None
-        if first is None or used.count(first.output[0]) > 1:
+        if first is None or used.count(first.output[0]) > 1 or not pays(first, second, weights, shapes):
             continue
-        a, b = convolution(first, weights), convolution(second, weights) or pool(second, shapes.get(first.output[0]))
-        n_a, n_b = (positions(shapes.get(node.output[0])) for node in (first, second))
-        if a is None or b is None or any(b.pads) or _n_groups(first) != 1 or not n_a or not n_b:
-            continue
-        both = a.then(b)
-        if n_b * both.operations < n_a * a.operations + n_b * b.operations:
-            _replace(model, first, second, both)
+        a, b = convolution(first, weights), convolution(second, weights) or pool(second, shapes[first.output[0]])
+        if a is not None and b is not None and not any(b.pads):
+            _replace(model, first, second, a.then(b))
             return True
     return False
+
+
+def pays(first: Any, second: Any, weights: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Whether one kernel for both takes fewer multiply-adds per window than one for each."""
+    inner, outer = (shapes.get(node.output[0], ()) for node in (first, second))
+    one, two = kernel_shape(first, weights, inner), kernel_shape(second, weights, inner)
+    if first.op_type != "Conv" or _n_groups(first) != 1 or not one or not two or not positions(inner):
+        return False
+    strides = attributes(first).get("strides", [1] * (len(one) - 2))
+    merged = two[0] * one[1] * math.prod(grown(one[2:], strides, two[2:]))
+    apart = positions(inner) * math.prod(one) + positions(outer) * math.prod(two)
+    return 0 < positions(outer) * merged < apart and 4 * merged <= FOLDED_BYTES
+
+
+def kernel_shape(node: Any, weights: dict[str, Any], inner: tuple[int, ...]) -> tuple[int, ...]:
+    """``(n_out, n_in / groups, *sizes)`` of a convolution with constant weights or a pool over `inner`; else ``()``."""
+    if node.op_type == "Conv" and node.input[1] in weights:
+        return tuple(weights[node.input[1]].dims)
+    if node.op_type == "AveragePool" and positions(inner):
+        return (inner[1], 1, *attributes(node)["kernel_shape"])
+    return ()
 
 
 def convolution(node: Any, weights: dict[str, Any]) -> Layer | None:
@@ -113,25 +135,25 @@ def convolution(node: Any, weights: dict[str, Any]) -> Layer | None:
         dense[rows, group * kernel.shape[1] : (group + 1) * kernel.shape[1]] = kernel[rows]
     bias = rest[0] if rest else np.zeros(len(kernel), np.float32)
     strides, pads = given.get("strides", [1] * axes), given.get("pads", [0] * 2 * axes)
-    return Layer(dense, bias, tuple(strides), tuple(pads), kernel.size)
+    return Layer(dense, bias, tuple(strides), tuple(pads))
 
 
-def pool(node: Any, shape: tuple[int, ...] | None) -> Layer | None:
+def pool(node: Any, shape: tuple[int, ...]) -> Layer | None:
     """An average pool over a tensor of `shape` as the convolution it is; None for anything else."""
     given = attributes(node)
     plain = not given.get("ceil_mode", 0) and given.get("auto_pad", b"NOTSET") == b"NOTSET"
-    if node.op_type != "AveragePool" or shape is None or not plain or {1, *given.get("dilations", ())} != {1}:
+    if node.op_type != "AveragePool" or not plain or {1, *given.get("dilations", ())} != {1}:
         return None
     sizes = tuple(given["kernel_shape"])
     kernel = np.zeros((shape[1], shape[1], *sizes))
     kernel[np.arange(shape[1]), np.arange(shape[1])] = 1 / np.prod(sizes)
     strides, pads = given.get("strides", [1] * len(sizes)), given.get("pads", [0] * 2 * len(sizes))
-    return Layer(kernel, np.zeros(shape[1]), tuple(strides), tuple(pads), shape[1] * int(np.prod(sizes)))
+    return Layer(kernel, np.zeros(shape[1]), tuple(strides), tuple(pads))
 
 
-def positions(shape: tuple[int, ...] | None) -> int:
-    """Output positions per window and channel; 0 where they are not known."""
-    return int(np.prod(shape[2:])) if shape is not None and len(shape) > 2 else 0
+def positions(shape: tuple[int, ...]) -> int:
+    """Positions per window and channel of a tensor; 0 where they are not known."""
+    return math.prod(shape[2:]) if len(shape) > 2 else 0
 
 
 def attributes(node: Any) -> dict[str, Any]:
