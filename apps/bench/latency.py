@@ -31,8 +31,9 @@ METHOD = (
     "windows, is an error and no result. `cpu` is percent of one core, of the consumer and its children. A consumer "
     "whose windows end with a chunk is not charged for the time samples wait for their chunk to be full; one whose "
     "windows end within a chunk is, and `chunk_wait_ms` (median) says how much of its latency that is. With `loaded` "
-    "every consumer runs twice in each round, once with a process beside it that multiplies matrices all the time; source "
-    "and sink then ask for real-time scheduling, for an amplifier and a stopwatch are not slowed by what a computer does."
+    "every consumer runs twice in each round, once with a process beside it that multiplies matrices all the time; "
+    "source and sink then ask for real-time scheduling, as an amplifier and a stopwatch are not slowed by what a "
+    "computer does."
 )
 Say = Callable[[str], None]
 
