@@ -30,6 +30,8 @@ class Job(BaseModel):
         Length of the signal.
     warmup
         Predictions at the beginning that are not counted.
+    steady
+        Source and sink ask for real-time scheduling.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +46,7 @@ class Job(BaseModel):
     n_outputs: int = 16
     seconds: float = Field(default=60.0, gt=0)
     warmup: int = Field(default=20, ge=0)
+    steady: bool = False
 
     @property
     def n_samples(self) -> int:

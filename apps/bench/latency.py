@@ -31,7 +31,9 @@ METHOD = (
     "windows, is an error and no result. `cpu` is percent of one core, of the consumer and its children. A consumer "
     "whose windows end with a chunk is not charged for the time samples wait for their chunk to be full; one whose "
     "windows end within a chunk is, and `chunk_wait_ms` (median) says how much of its latency that is. With `loaded` "
-    "every consumer runs twice in each round, once with a process beside it that multiplies matrices all the time."
+    "every consumer runs twice in each round, once with a process beside it that multiplies matrices all the time; "
+    "source and sink then ask for real-time scheduling, as an amplifier and a stopwatch are not slowed by what a "
+    "computer does."
 )
 Say = Callable[[str], None]
 
@@ -59,6 +61,7 @@ def measure(
         ``rings`` (see `ring_spread`).
     """
     folder = Path(tempfile.mkdtemp(prefix="streamkit-bench-"))
+    job = job.model_copy(update={"steady": loaded})
     try:
         onnx = write_bundle_of(job, folder / "bundle")
         runs: dict[bool, dict[str, list[dict[str, Any]]]] = {

@@ -73,7 +73,7 @@ def run_once(job: Job, consumer: Consumer, bundle: Path, onnx: Path, folder: Pat
             start("burner", _module("burn"))
         source = start("source", _module("source", job.model_dump_json(), place.source))
         worker = start(consumer.name, consumer.command(job, place))
-        sink = start("sink", _module("sink", consumer.out(place), str(received)))
+        sink = start("sink", _module("sink", consumer.out(place), str(received), *(["steady"] * job.steady)))
         source.hear(START_S, (worker,))
         sink.hear(START_S, (worker, source))
         time.sleep(SETTLE_S)

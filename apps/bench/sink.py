@@ -12,6 +12,7 @@ import numpy as np
 import pylsl
 
 from apps.bench.talk import say
+from streamkit.priority import hurry
 
 SILENCE_S = 2.0
 
@@ -41,8 +42,10 @@ def collect(inlet: pylsl.StreamInlet) -> tuple[list[float], list[float], list[li
             return received, stamps, values
 
 
-def main(source_id: str, out: str) -> None:
-    """Collect from one stream into one file."""
+def main(source_id: str, out: str, steady: str = "") -> None:
+    """Collect from one stream into one file; `steady` asks for real-time scheduling."""
+    if steady:
+        hurry()
     inlet = subscribe(source_id)
     say({"sink": "listening"})
     received, stamps, values = collect(inlet)
@@ -50,4 +53,4 @@ def main(source_id: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

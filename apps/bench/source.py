@@ -14,6 +14,7 @@ import pylsl
 
 from apps.bench.job import BLOCK, Job, signal_block
 from apps.bench.talk import say
+from streamkit.priority import hurry
 
 SPIN_S = 0.0005
 """A sleeping process wakes up late; the last half millisecond before a chunk is due is waited for awake."""
@@ -51,6 +52,8 @@ def play(job: Job, outlet: pylsl.StreamOutlet) -> dict[str, float]:
 
 def main(job: Job, source_id: str) -> None:
     """Wait for a reader and for the cue, then play; leaves when standard input is closed."""
+    if job.steady:
+        hurry()
     outlet = outlet_of(job, source_id)
     while not outlet.wait_for_consumers(1.0):
         pass
