@@ -12,10 +12,10 @@ from calibration.metrics import Score, difference_interval
 from calibration.progress import Progress
 from calibration.small import error_of
 from streamkit.bundle import Effect, ModelBundle
-from streamkit.errors import CheckFailed, StreamkitError
-from streamkit.inference import BACKENDS, Settings
+from streamkit.errors import CheckFailed
+from streamkit.inference import Settings
 from streamkit.inference.contest import close_all, contest
-from streamkit.inference.settings import TOLERANCES, Precision
+from streamkit.inference.settings import Precision
 from streamkit.inference.wish import Wish
 from streamkit.recording import Recording
 
@@ -23,6 +23,7 @@ LOSS = 0.25
 """An int8 graph that loses more than this part of what the main score has above chance is not written, unless the
 interval of the loss includes none."""
 
+PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
 PERMUTATIONS = 200
 """For the chance level of pixels; p values are those of `evaluate`."""
 
@@ -56,18 +57,13 @@ class Run:
 def measure(
     bundle: ModelBundle, recordings: Sequence[Recording], runtimes: Sequence[str], threads: int, progress: Progress
 ) -> tuple[Run, ...]:
-    """Score every runtime in float32 and int8, and in what else it can compute with fewer bits."""
+    """Score every runtime in float32 and int8."""
     scored = _scored(bundle)
-    reduced = {name: _reductions(name, bundle) for name in runtimes}
-    progress.begin("measuring", sum(1 + len(precisions) for precisions in reduced.values()))
-    runs = []
-    for name, precisions in reduced.items():
-        full = answers_with(scored, recordings, name, "float32", threads)
-        runs.append(Run(name, "float32", _worst_error(name, bundle, "float32", threads)))
-        progress.advance(f"{name} float32")
-        for precision in precisions:
-            found = answers_with(scored, recordings, name, precision, threads)
-            effects = compare(full.scores, found.scores)
+    progress.begin("measuring", 2 * len(runtimes))
+    runs: list[Run] = []
+    for name in runtimes:
+        full, reduced = (answers_with(scored, recordings, name, each, threads).scores for each in PRECISIONS)
+        for precision, effects in zip(PRECISIONS, ((), compare(full, reduced)), strict=True):
             runs.append(Run(name, precision, _worst_error(name, bundle, precision, threads), effects))
             progress.advance(f"{name} {precision}")
     return tuple(runs)
@@ -81,21 +77,6 @@ def _scored(bundle: ModelBundle) -> ModelBundle:
     settings = {**recipe.get("evaluate", {}), "cca": {}, "permutations": PERMUTATIONS}
     provenance = bundle.provenance.model_copy(update={"recipe": {**recipe, "evaluate": settings}})
     return replace(bundle, provenance=provenance)
-
-
-def _reductions(backend: str, bundle: ModelBundle) -> tuple[Precision, ...]:
-    """int8, and those that pass their proof without a graph of their own."""
-    others: list[Precision] = []
-    for precision in BACKENDS[backend].precisions["cpu"]:
-        if precision in ("float32", "int8"):
-            continue
-        try:
-            error = _worst_error(backend, bundle, precision, 1)
-        except StreamkitError:
-            continue
-        if error <= TOLERANCES[precision]:
-            others.append(precision)
-    return ("int8", *others)
 
 
 def _worst_error(backend: str, bundle: ModelBundle, precision: Precision, threads: int) -> float:
@@ -158,14 +139,10 @@ def doubts(runs: Sequence[Run]) -> list[str]:
     return []
 
 
-def timed(
-    bundle: ModelBundle, runs: Sequence[Run], threads: int, cadence: float, calls: int
-) -> tuple[Run, ...]:
+def timed(bundle: ModelBundle, runs: Sequence[Run], threads: int, cadence: float, calls: int) -> tuple[Run, ...]:
     """Time all runs in turn, at cadence, on the graph that takes longest."""
     name = bundle.contract.runner.needs[0]
     contenders = [(run.backend, Settings(threads, precision=run.precision)) for run in runs]
     trials = contest(bundle.graphs[name], bundle.references()[name], contenders, cadence, calls, float("inf"))
     close_all(trials)
-    return tuple(
-        replace(run, latencies=tuple(trial.latencies)) for run, trial in zip(runs, trials, strict=True)
-    )
+    return tuple(replace(run, latencies=tuple(trial.latencies)) for run, trial in zip(runs, trials, strict=True))

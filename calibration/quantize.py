@@ -46,7 +46,7 @@ class Quantized:
     graphs
         By name.
     runs
-        Each runtime in float32 and int8, and further precisions that need no graph of their own.
+        Each runtime in float32 and int8.
     stated
         The effect as the bundle has it: of the runtime on which the main score loses most.
     absent
@@ -156,9 +156,7 @@ def quantize(
     written = write(bundle, Path(out), graphs, stated, _note(graphs, heard, apart, reduce_range), overwrite)
     said = (*apart.warnings, *doubts(runs), *(f"not proven in {name}: {why}" for name, why in absent.items()))
     seconds = time.monotonic() - begin
-    return Quantized(
-        written, graphs, runs, stated, absent, apart, heard, reduce_range, cadence, threads, said, seconds
-    )
+    return Quantized(written, graphs, runs, stated, absent, apart, heard, reduce_range, cadence, threads, said, seconds)
 
 
 def _int8_error(backend: str, draft: ModelBundle, name: str, threads: int) -> float:
@@ -167,8 +165,8 @@ def _int8_error(backend: str, draft: ModelBundle, name: str, threads: int) -> fl
         return error_of(backend, draft, name, "int8", threads)
     except BackendError as error:
         raise BackendError(
-            f"graph {name!r} was quantised, but does not run in {backend}, so no bundle was written: {error}. Try another "
-            "--method, or stay with float32"
+            f"graph {name!r} was quantised, but does not run in {backend}, so no bundle was written: {error}. Try "
+            "another --method, or stay with float32"
         ) from error
 
 

@@ -79,7 +79,7 @@ def error_of(backend: str, bundle: ModelBundle, name: str, precision: Precision,
     BackendError
         When the graph does not run there.
     """
-    reference: Reference = bundle.references()[name]
+    reference = bundle.references()[name]
     with open_backend(backend, bundle.graphs[name], Settings(threads, precision=precision)) as opened:
         return prove(opened, reference, float("inf"))
 
