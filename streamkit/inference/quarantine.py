@@ -2,7 +2,8 @@
 
 The runtimes are fast, not hardened: a damaged or hostile file can end their process, take all memory or never return.
 Such a file must not reach the process that decodes, so one that came with a bundle and was not made here passes a
-quarantine once; that nothing happened is remembered, per file and version of the runtime.
+quarantine once; that nothing happened is remembered, per file and version of the runtime. So does every file that is to
+be computed in fewer bits: OpenVINO 2026.4 never ends compiling some honest networks in bfloat16.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 def made_here(content: bytes) -> None:
-    """Note that an ONNX file was made on this machine, by ourselves: it needs no quarantine."""
+    """Note that an ONNX file was made on this machine, by ourselves: in float32 it needs no quarantine."""
     _note(content, "made here")
 
 
@@ -59,16 +60,22 @@ def pass_quarantine(backend: str, version: str, graph: Graph, settings: Settings
     BackendError
         When that process died, took too much memory or did not end.
     """
-    runtime = f"{backend} {version}"
+    full = settings.precision == "float32"
+    runtime = f"{backend} {version}" if full else f"{backend} {version} {settings.precision}"
     known = _known(content)
-    if known.get("made here") or known.get(runtime):
+    ours = known.get("made here")
+    if (ours and full) or known.get(runtime):
         return
-    if harm := _harm(backend, graph, settings, content):
+    harm = _harm(backend, graph, settings, content)
+    if not harm:
+        _note(content, runtime)
+        return
+    file, tried = graph.onnx_file(settings.precision), f"tried in a process of its own, {backend} {harm}"
+    if ours or not full:
         raise BackendError(
-            f"{graph.onnx_file(settings.precision)} is damaged or hostile: tried in a process of its own, {backend} "
-            f"{harm}. Do not use this bundle"
+            f"{backend} cannot run {file} in {settings.precision} here: {tried}. Use --precision float32"
         )
-    _note(content, runtime)
+    raise BackendError(f"{file} is damaged or hostile: {tried}. Do not use this bundle")
 
 
 def _harm(backend: str, graph: Graph, settings: Settings, content: bytes) -> str:

@@ -15,7 +15,7 @@ from onnx import helper
 
 from streamkit.bundle import GraphFiles, load_bundle, write_bundle
 from streamkit.errors import BackendError, BundleError
-from streamkit.inference import Wish, quarantine
+from streamkit.inference import Settings, Wish, quarantine
 from tests import small_graphs
 
 RUNTIMES = ["openvino", "onnxruntime"]
@@ -81,6 +81,25 @@ def test_a_bundle_made_here_is_not_tried(tmp_path: Path, begun: list[str]) -> No
     pytest.importorskip("onnxruntime")
     open_in("onnxruntime", bundle_of(small_graphs.onnx_bytes(), tmp_path, made_here=True))
     assert begun == []
+
+
+def test_what_was_made_here_is_tried_once_in_fewer_bits(
+    tmp_path: Path, begun: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    graph = small_graphs.graph(tmp_path)
+    content = graph.onnx_file().read_bytes()
+    quarantine.made_here(content)
+    bf16 = Settings(precision="bf16")
+    for _ in range(2):
+        quarantine.pass_quarantine("openvino", "1", graph, bf16, content)
+    assert len(begun) == 1
+    monkeypatch.setattr(quarantine, "SECONDS", 1.0)
+    play(monkeypatch, tmp_path, "printf ready; exec sleep 60")
+    with pytest.raises(
+        BackendError, match=r"openvino cannot run .* in bf16 here: .* did not end .* --precision float32"
+    ):
+        quarantine.pass_quarantine("openvino", "2", graph, bf16, content)
 
 
 def test_a_copy_of_it_that_was_changed_is_tried(tmp_path: Path, begun: list[str]) -> None:
