@@ -97,7 +97,7 @@ def test_what_was_made_here_is_tried_once_in_fewer_bits(
     monkeypatch.setattr(quarantine, "SECONDS", 1.0)
     play(monkeypatch, tmp_path, "printf ready; exec sleep 60")
     with pytest.raises(
-        BackendError, match=r"openvino cannot run .* in bf16 here: .* did not end .* --precision float32"
+        BackendError, match=r"cannot run .* in bf16 here: .* did not end .* --precision float32"
     ):
         quarantine.pass_quarantine("openvino", "2", graph, bf16, content)
 
