@@ -96,9 +96,7 @@ def test_what_was_made_here_is_tried_once_in_fewer_bits(
     assert len(begun) == 1
     monkeypatch.setattr(quarantine, "SECONDS", 1.0)
     play(monkeypatch, tmp_path, "printf ready; exec sleep 60")
-    with pytest.raises(
-        BackendError, match=r"cannot run .* in bf16 here: .* did not end .* --precision float32"
-    ):
+    with pytest.raises(BackendError, match=r"cannot run .* in bf16 here: .* did not end .* --precision float32"):
         quarantine.pass_quarantine("openvino", "2", graph, bf16, content)
 
 
