@@ -67,7 +67,7 @@ class Priority:
     ) -> None:
         self.state = "normal"
         self._wanted, self._used, self._clock = wanted, used, clock
-        self._since = (0.0, 0.0)
+        self._since: tuple[float, float] | None = None
 
     def claim(self) -> None:
         """Take it, if it is wanted and granted, and nobody else in this process does."""
@@ -77,15 +77,16 @@ class Priority:
                 self.state = "given back"
             elif hurry():
                 self.state = "real-time"
-        self._since = (self._used(), self._clock())
 
     def watch(self) -> None:
-        """Look at how busy the thread was since the last call, about a second ago."""
+        """Look at how busy the thread was since the last call, about a second ago; the first call begins to look."""
         if self.state == "normal":
             return
         used, now = self._used(), self._clock()
-        busy = (used - self._since[0]) / max(now - self._since[1], 1e-9)
-        self._since = (used, now)
+        before, self._since = self._since, (used, now)
+        if before is None:
+            return
+        busy = (used - before[0]) / max(now - before[1], 1e-9)
         alone = len(_claimed) == 1
         if self.state == "real-time" and (busy > BUSY or not alone):
             unhurry()

@@ -21,6 +21,11 @@ ONLY_LINUX = pytest.mark.skipif(not hasattr(os, "SCHED_RR"), reason="this system
 pytestmark = [ONLY_LINUX]
 
 
+@pytest.fixture(autouse=True)
+def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(priority, "_claimed", set())
+
+
 @pytest.fixture
 def granted() -> Iterator[None]:
     """Skip where this user may not have it; put this thread back afterwards."""
@@ -58,6 +63,7 @@ def time() -> Time:
 def watched(asked: list[str], time: Time) -> Iterator[Priority]:
     one = Priority(used=lambda: time.used, clock=lambda: time.now)
     one.claim()
+    one.watch()
     asked.clear()
     yield one
     one.release()
@@ -121,6 +127,7 @@ def test_two_threads_of_a_process_leave_it_both_until_one_is_gone(
 ) -> None:
     other = Priority(used=lambda: time.used, clock=lambda: time.now)
     other.claim()
+    other.watch()
     told = [(watched.state, other.state)]
     for _ in range(2):
         time.second(0.1)

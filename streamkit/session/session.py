@@ -236,6 +236,7 @@ class Session:
             gc.collect()
             gc.freeze()
             self.health.enter("live")
+            self.priority.watch()  # what came before was loading
             self._decode(self._loop, MARKER_S if markers.wanted else PULL_S, publisher, TimeReport(signal))
         finally:
             self.priority.release()
