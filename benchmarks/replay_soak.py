@@ -35,6 +35,7 @@ import psutil
 import pylsl
 import scipy.stats
 
+from apps.bench.quantiles import quantiles
 from streamkit.ledger import Ledger
 from streamkit.recording import Markers, Recording, RecordingMeta, Signal, write_recording
 from streamkit.types import StreamSpec
@@ -133,8 +134,7 @@ class Ear(threading.Thread):
 def percentiles(seconds: np.ndarray[Any, Any]) -> dict[str, float]:
     """Milliseconds."""
     ms = 1e3 * seconds
-    found = {f"p{q:g}".replace(".", ""): float(np.percentile(ms, q)) for q in (50, 95, 99, 99.9)}
-    return found | {"min": float(ms.min()), "max": float(ms.max())}
+    return quantiles(ms) | {"min": float(ms.min())}
 
 
 def slope(times: np.ndarray[Any, Any], lags: np.ndarray[Any, Any], summary: Callable[..., Any]) -> dict[str, float]:

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from apps.bench.quantiles import quantiles
 from apps.rehearsal import Cast, Client
 from calibration.export import export_graph, reference_pair
 from models.linear import build
@@ -150,10 +151,7 @@ def run(minutes: float, folder: Path) -> dict[str, Any]:
 
 def percentiles(seconds: np.ndarray[Any, Any]) -> dict[str, float]:
     """Milliseconds from the last input sample's stamp to the client's hands, first 20 dropped."""
-    ms = seconds[20:] * 1e3
-    return {f"p{q:g}".replace(".", ""): float(np.percentile(ms, q)) for q in (50, 95, 99, 99.9)} | {
-        "max": float(ms.max())
-    }
+    return quantiles(seconds[20:] * 1e3)
 
 
 def main() -> None:

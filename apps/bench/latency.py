@@ -16,11 +16,11 @@ from apps.bench.consumers.table import RING, Consumer
 from apps.bench.job import Job, description
 from apps.bench.machine import machine
 from apps.bench.network import write_bundle_of
+from apps.bench.quantiles import QUANTILES, quantiles
 from apps.bench.run import Run, run_once
 from apps.bench.stages import check_stages
 
 OURS = "streamkit"
-QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
 METHOD = (
     "Source, consumer and sink are three processes on one machine, joined by LSL, every stamp on one clock. The source "
     "begins when the consumer reads it and the sink reads the consumer. Each round runs every consumer once, in an "
@@ -105,9 +105,8 @@ def rotated(consumers: Sequence[Consumer], by: int) -> list[Consumer]:
 def figures_of(job: Job, run: Run, onnx: Path) -> dict[str, Any]:
     """Percentiles in milliseconds and the rest of one run."""
     counted = run.latency[job.warmup :]
-    quantiles = {name: float(np.percentile(counted, q)) for name, q in QUANTILES.items()}
     return {
-        **quantiles,
+        **quantiles(counted),
         "n": len(counted),
         "cpu": run.cpu,
         "chunk_wait_ms": float(np.median(job.chunk_wait_ms(run.last[job.warmup :]))),
@@ -158,5 +157,5 @@ def growth(
 
 def line(name: str, figures: dict[str, Any]) -> str:
     """One consumer for people."""
-    quantiles = "  ".join(f"{key} {figures[key]:.2f}" for key in QUANTILES)
-    return f"{name:<31} ms: {quantiles}  n {figures['n']}  cpu {figures['cpu']:.1f} %"
+    shown = "  ".join(f"{key} {figures[key]:.2f}" for key in QUANTILES)
+    return f"{name:<31} ms: {shown}  n {figures['n']}  cpu {figures['cpu']:.1f} %"

@@ -44,20 +44,26 @@ def write_json(file: Path, document: Any) -> bool:
     content = json.dumps(document, indent=1, allow_nan=False)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        write_whole(file, content.encode())
     except OSError as error:
         logger.debug("%s is not written: %s", file, error)
-        return False
-    try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(content)
-        os.replace(temporary, file)
-    except OSError as error:
-        logger.debug("%s is not written: %s", file, error)
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
         return False
     return True
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Put `content` into `file`, which appears whole and on the disk, or not at all; OSError where it cannot be."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def remove(file: Path) -> bool:

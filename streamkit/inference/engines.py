@@ -7,19 +7,17 @@ processes give the same bits.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from streamkit.errors import BackendError
-from streamkit.inference.cache import cache_dir
+from streamkit.inference.cache import cache_dir, write_whole
 
 BUILD = 1
 """Counts changes to how engines are built; part of every key."""
@@ -116,23 +114,9 @@ def store(key: EngineKey, engine: bytes, folder: Path) -> None:
     """Keep `engine` under `key`; the file appears whole or not at all. A folder that cannot be written is only told."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(folder / key.file, _head(key, engine) + b"\n" + engine)
+        write_whole(folder / key.file, _head(key, engine) + b"\n" + engine)
     except OSError as error:
         logger.warning("the engine could not be kept in %s (%s): it will be built again", folder, error.strerror)
-
-
-def _write(file: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(name, file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
 
 
 def _head(key: EngineKey, engine: bytes) -> bytes:

@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 import pylsl
 
 from streamkit.errors import ContractMismatch, StreamkitError
+from streamkit.lsl.search import Closes
 from streamkit.lsl.selection import is_source
 from streamkit.priority import unhurry
 from streamkit.types import StreamSpec
@@ -20,15 +21,12 @@ PERIOD_S = 0.25
 _JOIN_S = 2.0
 
 
-class Inlet(Protocol):
+class Inlet(Closes, Protocol):
     """What a lookout connects to."""
 
     @property
     def spec(self) -> StreamSpec:
         """What the stream says about itself."""
-
-    def close(self) -> None:
-        """Let go of it."""
 
 
 T = TypeVar("T", bound=Inlet)

@@ -8,7 +8,7 @@ sizes), or real LSL streams collected by the caller. Neither knows the other's f
 from streamkit.verify.answer import Answer
 from streamkit.verify.compare import Verdict, compare
 from streamkit.verify.memory import Feed, SideChunk, VirtualClock, feed, over_memory, predictions_over_memory
-from streamkit.verify.offline import contract_signal, offline_answer, offline_in_its_own_process, offline_samples
+from streamkit.verify.offline import offline_answer, offline_in_its_own_process, offline_samples
 
 __all__ = [
     "Answer",
@@ -17,7 +17,6 @@ __all__ = [
     "Verdict",
     "VirtualClock",
     "compare",
-    "contract_signal",
     "feed",
     "offline_answer",
     "offline_in_its_own_process",

@@ -9,29 +9,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from streamkit.bundle import Contract, ModelBundle, contract_signals, load_bundle
+from streamkit.bundle import Contract, contract_signals, load_bundle
 from streamkit.inference import Runner, Wishes
 from streamkit.lsl.contract import channel_picks
 from streamkit.preprocess import Preprocessor, align_whole, windows_of
 from streamkit.recording import Recording, Signal, read_recording
 from streamkit.types import Chunk, Prediction, StreamSpec, Window
 from streamkit.verify.answer import Answer, Taken, place_of
-
-
-def contract_signal(bundle: ModelBundle, recording: Recording) -> tuple[Signal, NDArray[np.intp] | None]:
-    """Find the recording's signal that meets the bundle's contract, and the columns to pick from it.
-
-    Raises
-    ------
-    ContractMismatch
-        When none does; with the differences of the closest, line by line.
-    RecordingError
-        When the recording has no signal at all.
-    """
-    signal, _ = contract_signals(bundle.contract, recording)
-    return signal, channel_picks(bundle.contract.stream, signal.spec)
 
 
 def offline_answer(

@@ -15,6 +15,7 @@ from apps.bench.children import Child, children
 from apps.bench.load.job import LoadJob
 from apps.bench.load.network import expected
 from apps.bench.load.watch import Watch
+from apps.bench.quantiles import QUANTILES, quantiles
 from streamkit.bundle import ModelBundle
 from streamkit.errors import StreamkitError
 from streamkit.lsl import wire
@@ -25,8 +26,6 @@ SINK_S = 30.0
 NAME = "bench-load"
 BUDGET_MS = 8.0
 """From the sample that closes a bin to the prediction in the sink's hands."""
-
-QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
 
 
 def run_once(job: LoadJob, bundle: ModelBundle, folder: Path) -> dict[str, Any]:
@@ -101,8 +100,7 @@ def _stream(
         raise StreamkitError(f"{len(stamps)} predictions came, fewer than the {job.warmup} of the warm-up; run longer")
     return {
         **losses(job, stamps - sent["first"], int(report["counts"]["samples"])),
-        "latency_ms": {name: float(np.percentile(latency, q)) for name, q in QUANTILES.items()}
-        | {"n": len(latency), "over_budget": int((latency > BUDGET_MS).sum())},
+        "latency_ms": quantiles(latency) | {"n": len(latency), "over_budget": int((latency > BUDGET_MS).sum())},
         "agreement": agreement(job, values, reference),
         "session": {
             key: report[key] for key in ("counts", "latency_ms", "stages_ms", "deadline_misses") if key in report
