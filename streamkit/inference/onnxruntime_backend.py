@@ -20,6 +20,7 @@ from streamkit.inference.graph import Graph
 from streamkit.inference.onnx_file import batch_names
 from streamkit.inference.quarantine import pass_quarantine
 from streamkit.inference.settings import Device, Settings
+from streamkit.inference.winograd import in_tiles
 
 QUIET = 4  # fatal only: what goes wrong reaches the user as one of our messages
 PROVIDERS: dict[Device, str] = {
@@ -54,6 +55,8 @@ class OnnxRuntimeBackend(Backend):
         content = network(graph, settings.precision)
         if graph.digests and settings.device == "cpu":
             pass_quarantine(self.name, runtime.__version__, graph, settings, content)
+        if settings.device == "cpu" and settings.precision == "float32":
+            content = in_tiles(content, settings.batch)
         provider = PROVIDERS[settings.device], _provider_options(content, settings, runtime.__version__)
         try:
             # Left to itself, a session that fails prints so and starts anew on the processor.
