@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-KERNEL, POOL = 26, 5
+EMBEDDING, KERNEL, POOL = 1024, 26, 5
 
 
 def adapted(n_times: int, kernel: int, pool: int) -> tuple[int, int]:
@@ -77,7 +77,7 @@ class TSConv(nn.Module):
         )
         self.mix = nn.Conv2d(filters, filters, 1)
         self.project = Projection(filters * positions, embedding, dropout)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, n_chans, n_times)`` to ``(B, embedding)``."""
@@ -85,11 +85,23 @@ class TSConv(nn.Module):
         return self.project(maps.squeeze(2).transpose(1, 2).flatten(1))
 
 
-def _initialise(layer: nn.Module) -> None:
-    if isinstance(layer, nn.Conv2d | nn.Linear):
+def initialise(layer: nn.Module) -> None:
+    """Weights of one layer as the authors draw them: N(0, 0.02), of batch normalisations N(1, 0.02)."""
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(layer.weight, 0.0, 0.02)
     elif isinstance(layer, nn.BatchNorm2d):
         nn.init.normal_(layer.weight, 1.0, 0.02)
+
+
+def numbers_of(embedding: int | None, out_shape: Sequence[int] | None) -> int:
+    """Numbers of an embedding, given as such or as the output of a recipe; `EMBEDDING` where neither is."""
+    if out_shape is None:
+        return EMBEDDING if embedding is None else embedding
+    if len(out_shape) != 1 or embedding not in (None, out_shape[0]):
+        raise ValueError(
+            f"out_shape={tuple(out_shape)} was given with embedding={embedding}, expected (embedding,): one vector"
+        )
+    return out_shape[0]
 
 
 def build_classifier(
