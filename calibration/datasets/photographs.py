@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,12 +37,25 @@ PHOTOGRAPHS = {
 
 @dataclass(frozen=True)
 class Stimulus:
-    """One patch: its file name, where it was cut, and its pixels ``(size, size)`` float32 in [0, 1]."""
+    """One patch.
+
+    Attributes
+    ----------
+    name
+        File name.
+    photograph, box
+        Where it was cut: top, left and side in pixels.
+    image
+        ``(size, size)`` float32 in [0, 1].
+    concept
+        What it has in common with the other exemplars cut around the same place.
+    """
 
     name: str
     photograph: str
     box: tuple[int, int, int]
     image: NDArray[np.float32]
+    concept: str
 
 
 def locate(name: str) -> Path:
@@ -70,6 +84,7 @@ def locate(name: str) -> Path:
     )
 
 
+@cache
 def load_grey(name: str) -> NDArray[np.float32]:
     """A photograph as ``(height, width)`` float32 luminance in [0, 1] (ITU-R 601 weights)."""
     image = require("PIL.Image", "images", "reading photographs")
@@ -86,10 +101,41 @@ def cut(name: str, patches: Patches) -> list[Stimulus]:
         for top in range(0, photograph.shape[0] - scale + 1, step):
             for left in range(0, photograph.shape[1] - scale + 1, step):
                 small = shrink(photograph[top : top + scale, left : left + scale], patches.size)
-                if small.std() >= patches.min_contrast and structure(small) >= patches.min_structure:
-                    image = normalise(small, patches.contrast)
-                    found.append(Stimulus(f"{name}_{len(found):04d}.png", name, (top, left, scale), image))
+                if is_good(small, patches):
+                    image, concept = normalise(small, patches.contrast), f"{name}_{len(found):04d}"
+                    found.append(Stimulus(f"{concept}.png", name, (top, left, scale), image, concept))
     return found
+
+
+def is_good(patch: NDArray[np.float32], patches: Patches) -> bool:
+    """Whether a patch has the contrast and the structure that are asked for."""
+    return bool(patch.std() >= patches.min_contrast and structure(patch) >= patches.min_structure)
+
+
+def exemplars_of(stimulus: Stimulus, n: int, patches: Patches, rng: np.random.Generator) -> list[Stimulus]:
+    """`n` exemplars of a patch's concept: itself, and squares of its side shifted by up to ``patches.shift`` of it.
+
+    Raises
+    ------
+    ConfigError
+        When there is no good square beside it.
+    """
+    photograph, (top, left, scale) = load_grey(stimulus.photograph), stimulus.box
+    found = [replace(stimulus, name=f"{stimulus.concept}_0.png")] if n > 1 else [stimulus]
+    reach = max(1, round(patches.shift * scale))
+    for _ in range(100 * n):
+        if len(found) == n:
+            return found
+        down, right = np.array([top, left]) + rng.integers(-reach, reach + 1, 2)
+        down, right = (int(np.clip(at, 0, size - scale)) for at, size in zip((down, right), photograph.shape, strict=True))
+        small = shrink(photograph[down : down + scale, right : right + scale], patches.size)
+        if is_good(small, patches) and (down, right, scale) not in [each.box for each in found]:
+            image = normalise(small, patches.contrast)
+            name = f"{stimulus.concept}_{len(found)}.png"
+            found.append(Stimulus(name, stimulus.photograph, (down, right, scale), image, stimulus.concept))
+    if len(found) == n:
+        return found
+    raise ConfigError(f"there are no {n} exemplars around {stimulus.name}: ask for fewer, or raise patches.shift")
 
 
 def shrink(square: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -113,6 +159,8 @@ def normalise(patch: NDArray[np.float32], contrast: float) -> NDArray[np.float32
 def choose(group: Group, patches: Patches, rng: np.random.Generator) -> list[Stimulus]:
     """`group.n_patches` patches in random order, as evenly over the group's photographs as they allow.
 
+    Where a group has several exemplars, those of one concept follow each other.
+
     Raises
     ------
     ConfigError
@@ -129,4 +177,5 @@ def choose(group: Group, patches: Patches, rng: np.random.Generator) -> list[Sti
     while len(taken) < group.n_patches:
         taken += [pile.pop() for pile in piles if pile]
     taken = taken[: group.n_patches]
-    return [taken[k] for k in rng.permutation(len(taken))]
+    taken = [taken[k] for k in rng.permutation(len(taken))]
+    return [one for each in taken for one in exemplars_of(each, group.exemplars, patches, rng)]

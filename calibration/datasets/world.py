@@ -7,7 +7,8 @@ counts, `eeg_mixture` into a 63-channel EEG-like signal.
 What becomes a stream: the counts of all units in bins of 10 ms (type ``Spikes``, unit ``counts``, 100 Hz), and the
 mixture (type ``EEG``, microvolts, 250 Hz), neither with gaps. A count is stamped with the *end* of its bin, the first
 moment it can be known. The event sits at the onset of a patch and is labelled with its file name; the patches are the
-stimuli. Each group of the world is a Recording; ``meta.simulated`` is True.
+stimuli, and the column ``concept`` of the markers says which were cut around the same place. Each group of the world is
+a Recording; ``meta.simulated`` is True.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from calibration.datasets import eeg_mixture, fields, responses
 from calibration.datasets.dataset import Options, missing
 from calibration.datasets.photographs import Stimulus, choose
 from calibration.datasets.responses import Presentations
-from calibration.datasets.world_config import WorldConfig, load_world
+from calibration.datasets.world_config import Group, WorldConfig, load_world
 from streamkit.errors import ConfigError, RecordingError
 from streamkit.recording import Markers, Recording, RecordingMeta, Signal, read_recording, write_recording
 from streamkit.types import StreamSpec
@@ -111,21 +112,33 @@ def simulate(
         name: choose(group, config.patches, generator(config.seed, "patches", name))
         for name, group in config.groups.items()
     }
+    order = {
+        name: in_order(stimuli[name], group, generator(config.seed, "order", name))
+        for name, group in config.groups.items()
+    }
     size = config.patches.size
     population = fields.draw(config.units, size, generator(config.seed, "fields"))
     mixing = None
     if "eeg" in config.streams:
         mixing = eeg_mixture.draw_mixing(config.eeg, population, size, generator(config.seed, "mixing"))
-    drive = {name: population.drive(np.stack([s.image for s in shown])) for name, shown in stimuli.items()}
+    drive = {name: population.drive(np.stack([s.image for s in shown])) for name, shown in order.items()}
     recordings, presentations = {}, {}
     for name in config.groups:
-        progress(f"simulating {name}: {len(stimuli[name])} patches")
+        progress(f"simulating {name}: {len(order[name])} presentations")
         rng = generator(config.seed, "gain", name)
         shown = responses.present(config, drive[name], drive["train"].mean(axis=0), rng)
         signals = tuple(signal_of(stream, config, mixing, shown, name) for stream in config.streams)
         presentations[name] = shown
-        recordings[name] = recording_of(config, name, stimuli[name], shown, signals)
+        recordings[name] = recording_of(config, name, stimuli[name], order[name], shown, signals)
     return World(config, recordings, population, mixing, presentations)
+
+
+def in_order(stimuli: list[Stimulus], group: Group, rng: np.random.Generator) -> list[Stimulus]:
+    """What is shown one after the other: in random order, unless it is one image per concept, once."""
+    if group.exemplars == group.repeats == 1:
+        return stimuli
+    shown = [each for k, each in enumerate(stimuli) if k % group.exemplars < (group.shown or group.exemplars)]
+    return [shown[k % len(shown)] for k in rng.permutation(group.repeats * len(shown))]
 
 
 def signal_of(
@@ -148,14 +161,23 @@ def signal_of(
 
 
 def recording_of(
-    config: WorldConfig, group: str, stimuli: list[Stimulus], shown: Presentations, signals: tuple[Signal, ...]
+    config: WorldConfig,
+    group: str,
+    stimuli: list[Stimulus],
+    order: list[Stimulus],
+    shown: Presentations,
+    signals: tuple[Signal, ...],
 ) -> Recording:
-    """The Recording of one group."""
+    """The Recording of one group: `order` was shown, all of `stimuli` belong to it."""
     spec = StreamSpec(
         name=f"{config.name}-stimuli", type="Markers", ch_names=("marker",), sfreq=0, channel_format="string"
     )
-    columns = {"photograph": [s.photograph for s in stimuli], "box": [list(s.box) for s in stimuli]}
-    markers = Markers(spec, tuple(s.name for s in stimuli), shown.onsets, columns)
+    columns = {
+        "photograph": [s.photograph for s in order],
+        "box": [list(s.box) for s in order],
+        "concept": [s.concept for s in order],
+    }
+    markers = Markers(spec, tuple(s.name for s in order), shown.onsets, columns)
     meta = RecordingMeta(
         name=f"{config.name}-{group}",
         simulated=True,

@@ -19,10 +19,34 @@ class Part(BaseModel):
 
 
 class Group(Part):
-    """One Recording of the world: which photographs it shows, and how many patches of them."""
+    """One Recording of the world: which photographs it shows, and how many patches of them.
+
+    Parameters
+    ----------
+    photographs
+        Names from `calibration.datasets.photographs.PHOTOGRAPHS`.
+    n_patches
+        Squares cut from them. Each is a *concept*: what the images cut around one place have in common.
+    exemplars
+        Images of each concept: the square itself, and squares beside it.
+    shown
+        How many of them are shown, the first ones; None for all. The others are stimuli that nobody sees: templates of
+        a concept are made of them.
+    repeats
+        How often each image that is shown is, all of them in random order.
+    """
 
     photographs: tuple[str, ...] = Field(min_length=1)
     n_patches: int = Field(ge=1)
+    exemplars: int = Field(default=1, ge=1)
+    shown: int | None = Field(default=None, ge=1)
+    repeats: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _there_are_so_many(self) -> Group:
+        if self.shown is not None and self.shown > self.exemplars:
+            raise ValueError(f"shown = {self.shown} of exemplars = {self.exemplars}: raise exemplars")
+        return self
 
 
 class Patches(Part):
@@ -43,6 +67,8 @@ class Patches(Part):
         texture nobody could tell what was shown.
     contrast
         Standard deviation every stimulus is given, around mid-grey; values beyond [0, 1] are clipped.
+    shift
+        Part of a square's side by which further exemplars of its concept lie beside it, at most, in either direction.
     """
 
     size: int = Field(default=32, ge=8)
@@ -51,6 +77,7 @@ class Patches(Part):
     min_contrast: float = Field(default=0.06, ge=0)
     min_structure: float = Field(default=0.6, ge=0, le=1)
     contrast: float = Field(default=0.2, gt=0)
+    shift: float = Field(default=0.15, gt=0, le=0.5)
 
     @model_validator(mode="after")
     def _scales_reach_size(self) -> Patches:
