@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,8 +39,8 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def streamkit(*words: object) -> Iterator[subprocess.Popen[str]]:
     """A command as a shell starts it: leader of a process group of its own, which is gone afterwards."""
     line = [sys.executable, "-m", "apps.cli", *map(str, words)]
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, env=os.environ.copy(), start_new_session=True)
+    pipe, surroundings = subprocess.PIPE, os.environ | {"PYTHONFAULTHANDLER": "1"}
+    process = subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, env=surroundings, start_new_session=True)
     try:
         yield process
     finally:
@@ -65,7 +66,11 @@ def read_until(stream: IO[str] | None, words: str) -> str:
 def ctrl_c(process: subprocess.Popen[str]) -> tuple[str, str]:
     """What a terminal does: the signal goes to the whole group; returns stdout and what was left of stderr."""
     os.killpg(process.pid, signal.SIGINT)
-    return process.communicate(timeout=WAIT_S)
+    try:
+        return process.communicate(timeout=WAIT_S)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)  # it then says where it was
+        raise AssertionError(f"it did not hear Ctrl-C: {process.communicate(timeout=WAIT_S)[1]}") from None
 
 
 def command_lines(word: str) -> list[str]:
@@ -124,8 +129,9 @@ def test_a_search_hears_ctrl_c(tmp_path: Path, unique_id: str) -> None:
     with streamkit("record", tmp_path / "x", "--stream", f"name={unique_id}", "--timeout", "100") as recorder:
         with pytest.raises(subprocess.TimeoutExpired):
             recorder.wait(1.5)  # by then it searches
-        os.killpg(recorder.pid, signal.SIGINT)
-        _, said = recorder.communicate(timeout=5)
+        begin = time.monotonic()
+        _, said = ctrl_c(recorder)
+        assert time.monotonic() - begin < 10  # of the 100 s that it may search
     assert (recorder.returncode, said) == (130, "\nstopped by the user\n")
     assert not (tmp_path / "x").exists()
 
