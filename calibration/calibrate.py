@@ -23,6 +23,7 @@ from calibration.recipe import Recipe
 from calibration.report import write_report
 from calibration.split import folds, hold_out
 from calibration.streams import contract_stream, training_signals
+from calibration.training.fan_out import Task, fan_out
 from calibration.windows import Examples, examples_of, image_shape, window_config
 from streamkit.bundle import Contract, ModelBundle, write_bundle
 from streamkit.errors import BundleError, ConfigError
@@ -87,6 +88,8 @@ def calibrate(
     seed: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    resume: str | Path | None = None,
+    scheduler: str | None = None,
 ) -> CalibrationResult:
     """Train a decoder as a recipe says and write it as a bundle.
 
@@ -104,6 +107,11 @@ def calibrate(
         Instead of the recipe's.
     progress
         Shows what is being done; None shows nothing.
+    resume
+        A folder where trainings by gradient are written to and taken up from; None for none.
+    scheduler
+        Where the folds of a cross-validation run side by side: ``"local"``, or the address of a Dask scheduler; None for
+        one after the other in this process.
 
     Raises
     ------
@@ -125,9 +133,11 @@ def calibrate(
     spec = contract_stream(recordings, recipe)
     output = output_of(recordings[0], recipe)
 
-    cross_validation = cross_validate(recipe, recordings, spec, output, progress)
+    checkpoints = None if resume is None else Path(resume)
+    cross_validation = cross_validate(recipe, recordings, spec, output, progress, checkpoints, scheduler)
     prepared = prepare(recipe, training, spec, progress)
-    fitted = fit(recipe, prepared.examples, output, prepared.sfreq, progress)
+    bundle_checkpoint = None if checkpoints is None else checkpoints / "bundle"
+    fitted = fit(recipe, prepared.examples, output, prepared.sfreq, progress, bundle_checkpoint)
     held_examples = examples_of(unseen, spec, prepared.config, recipe, prepared.also) if unseen else None
     answers = fitted.answer(held_examples, output) if held_examples else None
     progress.begin("scoring", 1)
@@ -245,27 +255,49 @@ def prepare(recipe: Recipe, recordings: Sequence[Recording], spec: StreamSpec, p
 
 
 def cross_validate(
-    recipe: Recipe, recordings: Sequence[Recording], spec: StreamSpec, output: OutputSpec, progress: Progress
+    recipe: Recipe,
+    recordings: Sequence[Recording],
+    spec: StreamSpec,
+    output: OutputSpec,
+    progress: Progress,
+    resume: Path | None = None,
+    scheduler: str | None = None,
 ) -> list[Score]:
     """Score the recipe over all groups: each fold is fitted from nothing, without its own groups."""
     if recipe.split.cv == "none":
         return []
     groups = np.array([recording.meta.group for recording in recordings])
-    parts = []
+    tasks = []
     for names, inside in folds(groups, recipe.split, recipe.train.seed):
+        name = f"fold without {', '.join(names)}"
         training = [r for r, held in zip(recordings, inside, strict=True) if not held]
         unseen = [r for r, held in zip(recordings, inside, strict=True) if held]
-        prepared = prepare(recipe, training, spec, Progress())
-        fitted = fit(recipe, prepared.examples, output, prepared.sfreq, Progress())
-        parts.append(fitted.answer(examples_of(unseen, spec, prepared.config, recipe, prepared.also), output))
-        progress.begin(f"fold without {', '.join(names)[:16]}", 1)
-        progress.advance()
+        same = {"recipe": recipe, "spec": spec, "output": output}
+        checkpoint = None if resume is None else resume / f"fold-{len(tasks) + 1}"
+        tasks.append(Task(name, {**same, "training": training, "unseen": unseen, "checkpoint": checkpoint}))
+    here = {"workers": 1, "threads": None} if scheduler is None else {}
+    results = fan_out(answers_of_fold, tasks, scheduler or "local", progress=progress, what="folds", **here)
+    parts = [result.value for result in results]
     offsets = np.cumsum([0, *(part.recording.max() + 1 for part in parts[:-1])])
     answers = Answers(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "y", "groups", "labels")),
         recording=np.concatenate([part.recording + at for part, at in zip(parts, offsets, strict=True)]),
     )
     return score(answers, recipe.target, output, recipe.evaluate, recipe.train.seed, within=True)
+
+
+def answers_of_fold(
+    recipe: Recipe,
+    training: Sequence[Recording],
+    unseen: Sequence[Recording],
+    spec: StreamSpec,
+    output: OutputSpec,
+    checkpoint: Path | None,
+) -> Answers:
+    """Fit the recipe to some recordings and let it answer others; a task that may run anywhere."""
+    prepared = prepare(recipe, training, spec, Progress())
+    fitted = fit(recipe, prepared.examples, output, prepared.sfreq, Progress(), checkpoint)
+    return fitted.answer(examples_of(unseen, spec, prepared.config, recipe, prepared.also), output)
 
 
 def held_out_scores(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,13 +56,22 @@ class Fitted:
         return Answers(values, examples.y, examples.groups, examples.labels, examples.recording)
 
 
-def fit(recipe: Recipe, examples: Examples, output: OutputSpec, sfreq: float, progress: Progress) -> Fitted:
+def fit(
+    recipe: Recipe,
+    examples: Examples,
+    output: OutputSpec,
+    sfreq: float,
+    progress: Progress,
+    checkpoint: Path | None = None,
+) -> Fitted:
     """Fit the recipe's network to examples.
 
     Parameters
     ----------
     sfreq
         Rate of the processed samples in Hz.
+    checkpoint
+        A folder to take a training by gradient up from, and to write it to; None for none.
     """
     settings = recipe.train
     clean = _clean(examples, settings.reject)
@@ -86,6 +96,7 @@ def fit(recipe: Recipe, examples: Examples, output: OutputSpec, sfreq: float, pr
         (validation_set.X, validation_set.y) if len(validation_set) else None,
         settings,
         progress,
+        checkpoint,
     )
     return Fitted(network, module, history, len(train_set), len(validation_set), n_rejected)
 

@@ -26,10 +26,11 @@ def loss_for(kind: Literal["class", "signal", "image"], y: NDArray[np.generic], 
     if kind == "class":
         counts = np.bincount(y.astype(int))
         weight = torch.as_tensor(len(y) / (len(counts) * np.maximum(counts, 1)), dtype=torch.float32)
-        return lambda logits, target: torch.nn.functional.cross_entropy(logits, target, weight=weight)
+        cross_entropy = torch.nn.functional.cross_entropy
+        return lambda logits, target: cross_entropy(logits, target, weight=weight.to(logits.device))
     if kind == "signal":
         variance = torch.as_tensor(np.maximum(y.var(0), 1e-12), dtype=torch.float32)
-        return lambda values, target: ((values - target).square() / variance).mean()
+        return lambda values, target: ((values - target).square() / variance.to(values.device)).mean()
     pixel_variance = max(float((y - y.mean(0)).var()), 1e-12)
     return lambda image, target: image_loss(image, target, pixel_variance, correlation)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Any
 
 
 class Progress:
@@ -16,11 +17,14 @@ class Progress:
     ) -> None:
         """End the display."""
 
-    def begin(self, what: str, total: int | None = None) -> None:
-        """Start a step of `total` parts."""
+    def begin(self, what: str, total: int | None = None, done: float = 0) -> None:
+        """Start a step of `total` parts, of which some may be done already."""
 
     def advance(self, note: str = "") -> None:
         """Count one part of the step as done."""
+
+    def at(self, done: float, note: str | None = None) -> None:
+        """Say how many parts of the step are done; a part may be half done. None keeps the note."""
 
 
 class Bar(Progress):
@@ -55,17 +59,47 @@ class Bar(Progress):
             self._end_step()
         self._rich.stop()
 
-    def begin(self, what: str, total: int | None = None) -> None:
-        """Start a step of `total` parts."""
+    def begin(self, what: str, total: int | None = None, done: float = 0) -> None:
+        """Start a step of `total` parts, of which some may be done already."""
         self._end_step()
-        self._task = self._rich.add_task(what, total=total or 1, note="")
+        self._task = self._rich.add_task(what, total=total or 1, completed=done, note="")
 
     def advance(self, note: str = "") -> None:
         """Count one part of the step as done."""
         if self._task is not None:
             self._rich.update(self._task, advance=1, note=note)
 
+    def at(self, done: float, note: str | None = None) -> None:
+        """Say how many parts of the step are done; a part may be half done. None keeps the note."""
+        if self._task is not None:
+            self._rich.update(self._task, completed=done, **({} if note is None else {"note": note}))
+
     def _end_step(self) -> None:
         if self._task is not None:
             task = self._rich.tasks[self._task]
             self._rich.update(self._task, completed=task.total)
+
+
+class Relay(Progress):
+    """Hands everything to a queue, for another process to show.
+
+    Parameters
+    ----------
+    queue
+        Takes ``(method, arguments)``.
+    """
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    def begin(self, what: str, total: int | None = None, done: float = 0) -> None:
+        """Start a step of `total` parts, of which some may be done already."""
+        self._queue.put(("begin", (what, total, done)))
+
+    def advance(self, note: str = "") -> None:
+        """Count one part of the step as done."""
+        self._queue.put(("advance", (note,)))
+
+    def at(self, done: float, note: str | None = None) -> None:
+        """Say how many parts of the step are done."""
+        self._queue.put(("at", (done, note)))

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from calibration.training.settings import LoopSettings
 from streamkit.preprocess import PreprocessConfig, SideStream
 
 
@@ -129,8 +130,8 @@ class ModelSection(Section):
     args: dict[str, Any] = Field(default_factory=dict)
 
 
-class TrainSection(Section):
-    """How it is fitted.
+class TrainSection(LoopSettings):
+    """How it is fitted: what follows, and for the gradient every key of `LoopSettings`.
 
     Parameters
     ----------
@@ -143,34 +144,21 @@ class TrainSection(Section):
         Ridge penalty on standardised features, or the inverse of C for ``"logistic"``.
     reject
         Training windows holding an absolute value above this (unit of the processed signal) are left out.
-    epochs, batch_size, lr, weight_decay, patience
-        Of AdamW with a cosine schedule; `patience` epochs without a better validation loss end it.
     noise
         Standard deviation of noise added to the input, in standard deviations of each channel.
     correlation
         Weight of ``1 - r`` beside the mean squared error, for images.
     warm_start
         Start an image decoder's read-in from ridge regression (`calibration.warm_start`).
-    max_seconds
-        Ends the training early, on the best weights; 0 for no limit. The result then depends on the machine's speed.
-    seed
-        Of everything random.
     """
 
     method: Literal["closed-form", "gradient"] = "closed-form"
     estimator: Literal["lda", "logistic", "ridge"] | None = None
     alpha: float = Field(100.0, gt=0)
     reject: float | None = Field(None, gt=0)
-    epochs: int = Field(50, ge=1)
-    batch_size: int = Field(64, ge=1)
-    lr: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-2, ge=0)
-    patience: int = Field(10, ge=1)
     noise: float = Field(0.0, ge=0)
     correlation: float = Field(0.5, ge=0)
     warm_start: bool = False
-    max_seconds: float = Field(0.0, ge=0)
-    seed: int = Field(0, ge=0)
 
 
 class EvaluateSection(Section):

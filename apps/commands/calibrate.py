@@ -34,6 +34,22 @@ Shipped recipes: {", ".join(RECIPES)}."""
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the recipe: train.epochs=3.")
 @click.option("--seed", type=int, help="Instead of the recipe's train.seed.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write checkpoints of a training by gradient here, and take it up from them if it was stopped.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="Where to train: train.accelerator.")
+@click.option("--devices", type=click.IntRange(min=1), help="On how many GPUs: train.devices.")
+@click.option(
+    "--precision", type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]), help="Of the training: train.precision."
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Fit the folds of a cross-validation side by side: `local`, or a Dask scheduler such as tcp://127.0.0.1:8786.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a bundle, and held-out recordings, that are there already.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
@@ -43,6 +59,11 @@ def command(
     held_out: Path | None,
     overrides: tuple[str, ...],
     seed: int | None,
+    resume: Path | None,
+    device: str | None,
+    devices: int | None,
+    precision: str | None,
+    scheduler: str | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -55,10 +76,13 @@ def command(
 
     check_out(out, "--out")
     check_out(held_out, "--held-out")
-    loaded = load_recipe(recipe, overrides)
+    check_out(resume, "--resume")
+    flags = {"accelerator": device, "devices": devices, "precision": precision}
+    said = [f"train.{key}={value}" for key, value in flags.items() if value is not None]
+    loaded = load_recipe(recipe, (*overrides, *said))
     bar = Bar() if sys.stderr.isatty() else Progress()
     with contextlib.redirect_stdout(sys.stderr), bar:
-        result = calibrate(loaded, data, out, held_out, seed, overwrite, bar)
+        result = calibrate(loaded, data, out, held_out, seed, overwrite, bar, resume, scheduler)
     click.echo(json.dumps(summary(result)) if as_json else text(result))
 
 
