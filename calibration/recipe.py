@@ -45,7 +45,11 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
-        if self.target.kind in ("class", "image") and self.window.mode != "event":
+        if (self.target.kind == "embedding") != (self.train.method == "brainae"):
+            raise ValueError("target kind 'embedding' and train.method 'brainae' belong together: set both, or neither")
+        if self.target.kind == "embedding" and self.also:
+            raise ValueError("target kind 'embedding' reads one stream: leave [[also]] out")
+        if self.target.kind in ("class", "image", "embedding") and self.window.mode != "event":
             raise ValueError(f"target kind {self.target.kind!r} needs window.mode 'event'")
         if self.target.kind == "signal" and self.window.mode != "hop":
             raise ValueError("target kind 'signal' needs window.mode 'hop'")

@@ -68,8 +68,9 @@ class TargetSection(Section):
     Parameters
     ----------
     kind
-        ``"class"`` of the event, ``"signal"`` (a continuous stream at the window's last stamp) or
-        ``"image"`` (the stimulus of the event's label).
+        ``"class"`` of the event, ``"signal"`` (a continuous stream at the window's last stamp), ``"image"`` (the
+        stimulus of the event's label) or ``"embedding"`` (features of that stimulus: what was seen is found among
+        pictures, and what the brain does is predicted from them).
     classes
         Marker label (fnmatch pattern) → class name; the order of first appearance is the order of the outputs.
     stream, ch_names
@@ -77,16 +78,24 @@ class TargetSection(Section):
     smooth
         Seconds of causal moving average over the target signal.
     size, grey
-        Side of the decoded image in pixels, and whether it has one channel or three.
+        Side of the images in pixels, and whether they have one channel or three.
+    features, weights
+        Name of the image encoder (`calibration.features.FEATURES`), and its weight file where it needs one.
+    gallery
+        Which pictures a bundle chooses among and predicts for: those of the events of the ``"held-out"`` groups (of all,
+        where nothing is held out), or of ``"all"`` groups.
     """
 
-    kind: Literal["class", "signal", "image"]
+    kind: Literal["class", "signal", "image", "embedding"]
     classes: dict[str, str] = Field(default_factory=dict)
     stream: str = ""
     ch_names: tuple[str, ...] = ()
     smooth: float = Field(0.0, ge=0)
     size: int = Field(28, ge=4, le=512)
     grey: bool = True
+    features: str = "gabor_pyramid"
+    weights: str = ""
+    gallery: Literal["held-out", "all"] = "held-out"
 
     @model_validator(mode="after")
     def _complete(self) -> TargetSection:
@@ -136,7 +145,8 @@ class TrainSection(LoopSettings):
     Parameters
     ----------
     method
-        ``"closed-form"`` solves for the last linear layer; ``"gradient"`` trains all of it.
+        ``"closed-form"`` solves for the last linear layer; ``"gradient"`` trains all of it; ``"brainae"`` trains a brain
+        encoder and a brain decoder around one embedding (`calibration.brainae`).
     estimator
         Of the closed form: ``"lda"`` (Ledoit-Wolf shrinkage), ``"logistic"`` or ``"ridge"``; by default ``"lda"``
         for classes and ``"ridge"`` for the rest.
@@ -152,7 +162,7 @@ class TrainSection(LoopSettings):
         Start an image decoder's read-in from ridge regression (`calibration.warm_start`).
     """
 
-    method: Literal["closed-form", "gradient"] = "closed-form"
+    method: Literal["closed-form", "gradient", "brainae"] = "closed-form"
     estimator: Literal["lda", "logistic", "ridge"] | None = None
     alpha: float = Field(100.0, gt=0)
     reject: float | None = Field(None, gt=0)
@@ -176,7 +186,7 @@ class EvaluateSection(Section):
         Class name → frequency in Hz: canonical correlation with sines, an untrained baseline for flicker.
     """
 
-    metric: Literal["auc", "accuracy", "balanced_accuracy", "pearson", "identification"] | None = None
+    metric: Literal["auc", "accuracy", "balanced_accuracy", "pearson", "identification", "top-1", "top-5"] | None = None
     n_way: int = Field(20, ge=2)
     bootstrap: int = Field(1000, ge=10)
     permutations: int = Field(1000, ge=10)
