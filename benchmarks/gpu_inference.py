@@ -122,7 +122,9 @@ def quantiles(took: list[float]) -> dict[str, float]:
     return values | {"n": len(took)}
 
 
-def race(contenders: list[Contender], x: np.ndarray, options: argparse.Namespace) -> Iterator[tuple[Contender, str]]:
+def race(
+    contenders: list[Contender], inputs: tuple[np.ndarray, ...], options: argparse.Namespace
+) -> Iterator[tuple[Contender, str]]:
     """Let all take turns; gives those that broke down, and why."""
     calls, at_cadence = -(-options.calls // ROUNDS), -(-options.cadence_calls // ROUNDS)
     gc.disable()  # a collection in the middle of a call would be charged to whoever is running
@@ -131,7 +133,7 @@ def race(contenders: list[Contender], x: np.ndarray, options: argparse.Namespace
             racing = [each for each in contenders if len(each.cadence) == number * at_cadence]
             for each in (*racing[number % len(racing) :], *racing[: number % len(racing)]) if racing else ():
                 try:
-                    take_a_turn(each, x, calls, at_cadence)
+                    take_a_turn(each, inputs, calls, at_cadence)
                 except Exception as error:
                     yield each, f"broke down in round {number + 1}: {error}"
             gc.collect()
@@ -139,18 +141,19 @@ def race(contenders: list[Contender], x: np.ndarray, options: argparse.Namespace
         gc.enable()
 
 
-def take_a_turn(contender: Contender, x: np.ndarray, calls: int, at_cadence: int) -> None:
-    run, (buffer,) = contender.backend.run, contender.backend.buffers
-    microseconds(lambda: run(x), WARM_UP_CALLS)
-    contender.host_to_host += microseconds(lambda: run(x), calls)
-    contender.in_place += microseconds(lambda: run(buffer), calls)
-    contender.cadence += microseconds(lambda: run(x), at_cadence, CADENCE)
+def take_a_turn(contender: Contender, inputs: tuple[np.ndarray, ...], calls: int, at_cadence: int) -> None:
+    run, buffers = contender.backend.run, contender.backend.buffers
+    microseconds(lambda: run(*inputs), WARM_UP_CALLS)
+    contender.host_to_host += microseconds(lambda: run(*inputs), calls)
+    contender.in_place += microseconds(lambda: run(*buffers), calls)
+    contender.cadence += microseconds(lambda: run(*inputs), at_cadence, CADENCE)
 
 
 def measure(name: str, options: argparse.Namespace, not_run: list[dict[str, str]]) -> dict[str, Any]:
     """All contenders on one network of `models/table.py` at its published size."""
     from apps.bench.inference.networks import make
     from models.table import n_parameters
+    from streamkit.inference.proof import example
 
     contenders: list[Contender] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -160,13 +163,13 @@ def measure(name: str, options: argparse.Namespace, not_run: list[dict[str, str]
                 contenders.append(enter(contender, backend, settings, network))
             except Exception as error:
                 not_run.append(omission(contender, settings, name, str(error).strip() or type(error).__name__))
-        broken = dict(race(contenders, network.reference[0][:1], options))
+        broken = dict(race(contenders, example(network.reference), options))
     not_run += [omission(contender.name, contender.settings, name, why) for contender, why in broken.items()]
     rows = [contender.row() for contender in contenders if contender not in broken]
     for contender in contenders:
         contender.backend.close()
-    window = list(network.reference[0].shape[1:])
-    return {"parameters": n_parameters(network.module), "window": window, "rows": rows}
+    shapes = [list(each.shape[1:]) for each in network.inputs]
+    return {"parameters": n_parameters(network.module), "inputs": shapes, "rows": rows}
 
 
 def omission(contender: str, settings: Settings, network: str, why: str) -> dict[str, str]:
@@ -216,7 +219,7 @@ def chosen_models() -> list[str]:
     from calibration.network import builder_of
     from models.table import MODELS, n_parameters
 
-    sizes = {name: n_parameters(row.build(builder_of(name))) for name, row in MODELS.items()}
+    sizes = {name: n_parameters(row.build(builder_of(row.builder))) for name, row in MODELS.items()}
     return sorted((name for name in sizes if sizes[name] >= sizes[SMALLEST]), key=sizes.__getitem__)
 
 

@@ -16,11 +16,13 @@ from calibration.attention import translations
 from calibration.simplify import simplify
 from streamkit.bundle import GraphFiles
 from streamkit.errors import CheckFailed, require
+from streamkit.inference.proof import arrays_of
 
 OPSET = 20
 TOLERANCE = 1e-4
 CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 Array = NDArray[Any]
+Inputs = Array | tuple[Array, ...]
 
 
 def export_graph(
@@ -56,7 +58,7 @@ def export_graph(
     torch = require("torch", "train", "exporting a model")
     require("onnxscript", "train", "exporting a model")
     module = module.cpu().float().eval()
-    examples = example_input if isinstance(example_input, tuple) else (example_input,)
+    examples = arrays_of(example_input)
     zeros = tuple(torch.zeros((2, *each.shape[1:])) for each in examples)  # a batch of one would be taken for constant
     batch = torch.export.Dim("batch")
     try:
@@ -111,22 +113,28 @@ def _bare(model: Any) -> bytes:
     return content
 
 
-def run_torch(module: Any, inputs: Array) -> Array:
-    """Outputs of `module` in eval mode for ``(n, n_chans, n_times)``, one window at a time as live does."""
+def run_torch(module: Any, inputs: Inputs) -> Array:
+    """Outputs of `module` in eval mode for ``(n, n_chans, n_times)``, one window at a time as live does.
+
+    `inputs` is a tuple of arrays where the module takes several.
+    """
     torch = require("torch", "train", "running a module")
     module.eval()
+    given = [np.ascontiguousarray(each, np.float32) for each in arrays_of(inputs)]
     with torch.inference_mode():
-        parts = [module(torch.from_numpy(np.ascontiguousarray(x[None], np.float32))).numpy() for x in inputs]
+        rows = (tuple(torch.from_numpy(each[i : i + 1]) for each in given) for i in range(len(given[0])))
+        parts = [module(*row).numpy() for row in rows]
     return np.concatenate(parts)
 
 
-def check_export(files: GraphFiles, inputs: Array, outputs: Array, tolerance: float = TOLERANCE) -> float:
+def check_export(files: GraphFiles, inputs: Inputs, outputs: Array, tolerance: float = TOLERANCE) -> float:
     """Run the exported graph in ONNX Runtime and compare with what torch said.
 
     Parameters
     ----------
     inputs, outputs
-        ``(n, n_chans, n_times)`` and torch's ``(n, *out_shape)``, as from `reference_pair`.
+        ``(n, n_chans, n_times)``, a tuple where the graph takes several, and torch's ``(n, *out_shape)``, as from
+        `reference_pair`.
     tolerance
         Largest absolute difference, times the largest absolute output where that is above 1.
 
@@ -144,8 +152,10 @@ def check_export(files: GraphFiles, inputs: Array, outputs: Array, tolerance: fl
     options = runtime.SessionOptions()
     options.log_severity_level = 4
     session = runtime.InferenceSession(files.onnx, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    got = np.concatenate([session.run(None, {name: np.asarray(x[None], np.float32)})[0] for x in inputs])
+    names = [each.name for each in session.get_inputs()]
+    given = [np.asarray(each, np.float32) for each in arrays_of(inputs)]
+    rows = (dict(zip(names, (each[i : i + 1] for each in given), strict=True)) for i in range(len(given[0])))
+    got = np.concatenate([session.run(None, row)[0] for row in rows])
     error = float(np.max(np.abs(got.astype(np.float64) - outputs)))
     allowed = tolerance * max(1.0, float(np.max(np.abs(outputs))))
     if not error <= allowed:
@@ -155,14 +165,17 @@ def check_export(files: GraphFiles, inputs: Array, outputs: Array, tolerance: fl
     return error
 
 
-def reference_pair(module: Any, windows: Array, n: int = 8) -> tuple[Array, Array]:
+def reference_pair(module: Any, windows: Inputs, n: int = 8) -> tuple[Inputs, Array]:
     """Up to `n` of the calibration windows, evenly spread, and what torch says to them.
 
     Parameters
     ----------
     windows
-        ``(n_windows, n_chans, n_times)`` model inputs.
+        ``(n_windows, n_chans, n_times)`` model inputs; a tuple of arrays where the module takes several.
     """
-    picked = np.unique(np.linspace(0, len(windows) - 1, min(n, len(windows))).round().astype(int))
-    inputs = np.ascontiguousarray(windows[picked], np.float32)
-    return inputs, run_torch(module, inputs)
+    arrays = arrays_of(windows)
+    count = len(arrays[0])
+    picked = np.unique(np.linspace(0, count - 1, min(n, count)).round().astype(int))
+    inputs = tuple(np.ascontiguousarray(each[picked], np.float32) for each in arrays)
+    given = inputs if isinstance(windows, tuple) else inputs[0]
+    return given, run_torch(module, given)

@@ -1,10 +1,8 @@
-"""Anybody's ONNX model becomes a bundle, and the three commands report on what is here."""
+"""Anybody's ONNX model becomes a bundle, and the commands report on what is here."""
 
 from __future__ import annotations
 
 import json
-import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,7 @@ from click.testing import CliRunner, Result
 from onnx import TensorProto, helper
 
 from apps.cli import main
-from apps.commands import models, pack
-from models.table import MODELS
+from apps.commands import pack
 from streamkit.bundle import load_bundle
 from tests import small_graphs
 
@@ -174,29 +171,3 @@ def test_a_bad_model_ends_the_program_with_status_2_and_one_line(
     assert said.out == ""
     assert said.err.startswith("error: ")
     assert said.err.count("\n") == 1
-
-
-def test_models_lists_every_network_with_its_source_and_size() -> None:
-    report = json.loads(CliRunner().invoke(models.command, ["--json"]).stdout)
-    rows = {row["name"]: row for row in report["models"]}
-    assert set(rows) >= set(MODELS)
-    assert rows["v1_cnn"]["n_parameters"] == 20_226_625
-    assert rows["brainae_classifier"]["n_parameters"] == 2_999_592 + 2 * 1024 + 2
-    assert all(rows[name]["available"] and rows[name]["source"] and rows[name]["input"] for name in MODELS)
-
-
-def test_models_says_what_an_absent_network_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "braindecode.models", None)
-    rows = {row["name"]: row for row in json.loads(CliRunner().invoke(models.command, ["--json"]).stdout)["models"]}
-    assert not rows["eegnet"]["available"]
-    assert "pip install 'streamkit[train]'" in rows["eegnet"]["why_not"]
-    assert rows["linear"]["available"]
-
-
-def test_models_prints_a_table_for_people() -> None:
-    assert "brainae_classifier" in CliRunner().invoke(models.command, env={"COLUMNS": "200"}).output
-
-
-def test_the_table_of_models_is_complete() -> None:
-    ours = {point.name for point in entry_points(group="streamkit.models") if point.value.startswith("models.")}
-    assert ours == set(MODELS)

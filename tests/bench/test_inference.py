@@ -70,11 +70,11 @@ def test_operations_are_counted_for_the_whole_batch() -> None:
         def onnx_file(self, precision: Any = "float32") -> Any:
             return precision
 
-    graph = OfMemory("linear", (), ())
+    graph, inputs = OfMemory("linear", (), ()), (np.zeros((5, 3, 8), np.float32),)
     module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(24, 2)).eval()
-    work = work_of(module, np.zeros((5, 3, 8), np.float32), graph)
+    work = work_of(module, inputs, graph)
     assert work.flops == 5 * 2 * 24 * 2
-    assert work_of(module, np.zeros((5, 3, 8), np.float32), graph, "bf16").weight_bytes == work.weight_bytes // 2
+    assert work_of(module, inputs, graph, "bf16").weight_bytes == work.weight_bytes // 2
 
 
 def test_a_ratio_compares_blocks_of_the_same_round() -> None:
@@ -175,9 +175,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     for package in ("torch", "onnx", "onnxscript", "onnxruntime", "openvino"):
         pytest.importorskip(package)
     from apps.bench.inference import measure
-    from models.table import MODELS
+    from models.table import MODELS, window
 
-    monkeypatch.setitem(MODELS, "linear", replace(MODELS["linear"], size=(3, 8, (2,), 100.0)))
+    monkeypatch.setitem(MODELS, "linear", replace(MODELS["linear"], **window(3, 8, (2,), 100.0)))
     monkeypatch.setattr(measure, "ceiling", lambda threads: LIMITS)
     quick = ("--calls", "4", "--rounds", "2", "--seconds", "0.05", "--cadence", "0.005")
     return ("bench", "inference", "--models", "linear", *quick)
@@ -282,7 +282,7 @@ def test_a_contender_that_answers_otherwise_than_torch_is_no_result(
 ) -> None:
     from apps.bench.inference import opponents
 
-    wrong = lambda network, x, settings: lambda: np.full((len(x), 2), 9.0, np.float32)  # noqa: E731
+    wrong = lambda network, inputs, settings: lambda: np.full((len(inputs[0]), 2), 9.0, np.float32)  # noqa: E731
     monkeypatch.setitem(opponents.RAW, "onnxruntime", wrong)
     openvino_is_chosen(monkeypatch)
     assert run(*tiny, "--batches", "1") == 1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apps.bench.inference.networks import noise, settle
+from apps.bench.inference.networks import Arrays, examples, input_names, settle
 from calibration.export import export_graph, run_torch
 from models.table import MODELS
 from streamkit.errors import BackendError
@@ -64,10 +64,10 @@ def types(content: bytes) -> dict[str, tuple[str, int]]:
     return {each.name: (each.op_type, kinds[each.output[0]]) for each in graph.node}
 
 
-def run(content: bytes, x: np.ndarray) -> np.ndarray:
+def run(content: bytes, *inputs: np.ndarray) -> np.ndarray:
     runtime = pytest.importorskip("onnxruntime")
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    return session.run(None, {session.get_inputs()[0].name: x})[0]
+    return session.run(None, {source.name: x for source, x in zip(session.get_inputs(), inputs, strict=True)})[0]
 
 
 def evaluate(content: bytes, x: np.ndarray) -> np.ndarray:
@@ -82,15 +82,14 @@ def relative_error(got: np.ndarray, wanted: np.ndarray) -> float:
 
 
 @cache
-def exported(name: str) -> tuple[bytes, np.ndarray, np.ndarray]:
-    """ONNX bytes of a model of the table at its test size, windows, and what torch says to them."""
+def exported(name: str) -> tuple[bytes, Arrays, np.ndarray]:
+    """ONNX bytes of a model of the table at its test size, inputs, and what torch says to them."""
     if name in OF_BRAINDECODE:
         pytest.importorskip("braindecode")
-    arguments = CASES[name].arguments
-    module = build(name)
-    windows = noise((16, arguments["n_chans"], arguments["n_times"]), 2)
-    settle(module, windows)
-    return export_graph(module, windows, builder=name).onnx, windows[:3], run_torch(module, windows[:3])
+    module, inputs = build(name), examples(CASES[name].inputs, 16, 2)
+    settle(module, *inputs)
+    few = tuple(each[:3] for each in inputs)
+    return export_graph(module, inputs, input_names=input_names(len(inputs))).onnx, few, run_torch(module, few)
 
 
 def test_every_model_is_tried() -> None:
@@ -99,8 +98,8 @@ def test_every_model_is_tried() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_model_agrees_in_fp16(name: str) -> None:
-    content, windows, answers = exported(name)
-    assert relative_error(run(in_precision(content, "fp16"), windows), answers) <= TOLERANCES["fp16"]
+    content, inputs, answers = exported(name)
+    assert relative_error(run(in_precision(content, "fp16"), *inputs), answers) <= TOLERANCES["fp16"]
 
 
 @BOTH

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.brainae import TSConv, build_classifier
+from tests.models.walk import walk
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,26 @@ def test_adapting_leaves_a_long_window_as_published() -> None:
     assert {k: v.shape for k, v in adapted.state_dict().items()} == {
         k: v.shape for k, v in published.state_dict().items()
     }
+
+
+@pytest.mark.parametrize(("n_chans", "n_times"), [(63, 250), (271, 200), (1024, 200)])
+def test_every_layer_has_the_published_shape(n_chans: int, n_times: int) -> None:
+    filtered, positions = n_times - 25, (n_times - 25) // 5
+    with torch.device("meta"):
+        shapes = walk(TSConv(n_chans, n_times).eval(), torch.empty(2, n_chans, n_times))
+    assert shapes == [
+        ("temporal.0", "Conv2d", (40, n_chans, filtered)),
+        ("temporal.1", "AvgPool2d", (40, n_chans, positions)),
+        ("temporal.2", "BatchNorm2d", (40, n_chans, positions)),
+        ("temporal.3", "ELU", (40, n_chans, positions)),
+        ("spatial.0", "Conv2d", (40, 1, positions)),
+        ("spatial.1", "BatchNorm2d", (40, 1, positions)),
+        ("spatial.2", "ELU", (40, 1, positions)),
+        ("spatial.3", "Dropout", (40, 1, positions)),
+        ("mix", "Conv2d", (40, 1, positions)),
+        ("project.first", "Linear", (1024,)),
+        ("project.step.0", "GELU", (1024,)),
+        ("project.step.1", "Linear", (1024,)),
+        ("project.step.2", "Dropout", (1024,)),
+        ("project.norm", "LayerNorm", (1024,)),
+    ]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apps.bench.inference.networks import noise, settle
+from apps.bench.inference.networks import Arrays, examples, input_names, settle
 from calibration.export import OPSET, export_graph, run_torch
-from models.table import MODELS
+from models.table import MODELS, Size
 from streamkit.bundle import GraphFiles
 from streamkit.inference.onnx_file import external_files, signature
 from tests.models import operators
@@ -26,28 +26,35 @@ LARGEST = 2**31 - 1
 @dataclass(frozen=True)
 class Exported:
     name: str
-    arguments: dict[str, Any]
     files: GraphFiles
-    windows: np.ndarray
+    inputs: Arrays
     answers: np.ndarray
+
+    def batch(self, n: int) -> dict[str, np.ndarray]:
+        return {name: each[:n] for name, each in zip(input_names(len(self.inputs)), self.inputs, strict=True)}
 
 
 def everything() -> Iterator[Any]:
-    for name in MODELS:
-        yield pytest.param((name, CASES[name].arguments), id=name)
-        yield pytest.param((name, MODELS[name].arguments), id=f"{name}-published", marks=pytest.mark.slow)
+    for name, row in MODELS.items():
+        case = CASES[name]
+        yield pytest.param((name, Size(case.args, case.inputs, case.output)), id=name)
+        yield pytest.param((name, row.at()), id=f"{name}-published", marks=pytest.mark.slow)
+        for size, published in row.also.items():
+            yield pytest.param((name, published), id=f"{name}-{size}", marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module", params=everything())
 def exported(request: pytest.FixtureRequest) -> Exported:
-    name, arguments = request.param
+    name, size = request.param
     if name in OF_BRAINDECODE:
         pytest.importorskip("braindecode")
-    module = build(name, arguments)
-    windows = noise((16, arguments["n_chans"], arguments["n_times"]), 2)
-    settle(module, windows)
-    files = export_graph(module, windows, builder=name, builder_args=arguments)
-    return Exported(name, arguments, files, windows[:3], run_torch(module, windows[:3]))
+    module = build(name, size.args)
+    inputs = examples(size.inputs, 16, 2)
+    settle(module, *inputs)
+    builder = MODELS[name].builder
+    files = export_graph(module, inputs, builder=builder, builder_args=size.args, input_names=input_names(len(inputs)))
+    few = tuple(each[:3] for each in inputs)
+    return Exported(name, files, few, run_torch(module, few))
 
 
 def relative_error(got: np.ndarray, wanted: np.ndarray) -> float:
@@ -59,7 +66,8 @@ def relative_error(got: np.ndarray, wanted: np.ndarray) -> float:
 def test_onnxruntime_says_what_torch_says(exported: Exported, batch: int) -> None:
     runtime = pytest.importorskip("onnxruntime")
     session = runtime.InferenceSession(exported.files.onnx, providers=["CPUExecutionProvider"])
-    (got,) = session.run(["output"], {"input": exported.windows[:batch]})
+    given = exported.batch(batch)
+    (got,) = session.run(["output"], given)
     assert relative_error(got, exported.answers[:batch]) <= TOLERANCE
 
 
@@ -68,15 +76,18 @@ def test_openvino_says_what_torch_says(exported: Exported, batch: int) -> None:
     openvino = pytest.importorskip("openvino")
     core = openvino.Core()
     model = core.read_model(exported.files.onnx)
-    model.reshape(list(exported.windows[:batch].shape))
+    given = exported.batch(batch)
+    model.reshape({name: list(each.shape) for name, each in given.items()})
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
-    got = compiled([exported.windows[:batch]])[0]
+    got = compiled(given)[0]
     assert relative_error(got, exported.answers[:batch]) <= TOLERANCE
 
 
 def test_only_the_batch_is_free_and_the_names_are_ours(exported: Exported) -> None:
-    (source,), (target,) = signature(exported.files.onnx)
-    assert (source.name, source.shape, source.dtype) == ("input", (None, *exported.windows.shape[1:]), "float32")
+    sources, (target,) = signature(exported.files.onnx)
+    wanted = zip(input_names(len(exported.inputs)), exported.inputs, strict=True)
+    assert [(each.name, each.shape) for each in sources] == [(name, (None, *array.shape[1:])) for name, array in wanted]
+    assert {each.dtype for each in sources} == {"float32"}
     assert (target.name, target.shape, target.dtype) == ("output", (None, *exported.answers.shape[1:]), "float32")
 
 

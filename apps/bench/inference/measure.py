@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from apps.bench.inference.chosen import choose
-from apps.bench.inference.networks import Array, Network, make
+from apps.bench.inference.networks import Array, Arrays, Network, make
 from apps.bench.inference.opponents import RAW, eager
 from apps.bench.inference.timing import Contender, Effort, quantiles_ms, race, ratio
 from apps.bench.inference.work import Ceiling, Work, ceiling, work_of
@@ -155,14 +155,14 @@ def rows_of(
     network: Network, names: list[str], settings: Settings, plan: Plan, limits: Ceiling
 ) -> list[dict[str, Any]]:
     """Measure all backends at one precision and batch, in one race."""
-    x, answers = network.batch(settings.batch)
-    plain = Contender("eager", eager(network, x, settings), settings.threads)
+    inputs, answers = network.batch(settings.batch)
+    plain = Contender("eager", eager(network, inputs, settings), settings.threads)
     counts = sorted({1, plan.cores} - {settings.threads})
-    others = [Contender(f"eager, {n} thread(s)", eager(network, x, settings), n) for n in counts]
+    others = [Contender(f"eager, {n} thread(s)", eager(network, inputs, settings), n) for n in counts]
     sides: list[Side] = []
     try:
         for name in names:
-            sides.append(side_of(name, network, x, settings, plain))
+            sides.append(side_of(name, network, inputs, settings, plain))
         raws = [side.raw for side in sides if side.raw is not plain]
         contenders = [plain, *others, *raws, *(side.ours for side in sides)]
         tolerance = network.graph.tolerance(settings.precision)
@@ -171,19 +171,21 @@ def rows_of(
     finally:
         for side in sides:
             side.opened.close()
-    work = work_of(network.module, x, network.graph, settings.precision)
+    work = work_of(network.module, inputs, network.graph, settings.precision)
     return [row_of(side, network, settings, work, limits, (plain, *others), errors) for side in sides]
 
 
-def side_of(name: str, network: Network, x: Array, settings: Settings, plain: Contender) -> Side:
-    """Open one backend, its window in place, and the raw runtime beside it."""
+def side_of(name: str, network: Network, inputs: Arrays, settings: Settings, plain: Contender) -> Side:
+    """Open one backend, its inputs in place, and the raw runtime beside it."""
     opened = open_backend(name, network.graph, settings)
-    (buffer,) = opened.buffers
-    np.copyto(buffer, x)
+    buffers = opened.buffers
+    for buffer, each in zip(buffers, inputs, strict=True):
+        np.copyto(buffer, each)
     raw = plain
     if RAW[name] is not eager:
-        raw = Contender(f"raw {name}", RAW[name](network, x.copy(), settings), settings.threads)
-    return Side(name, opened, Contender(name, lambda: opened.run(buffer)[0], settings.threads), raw)
+        apart = tuple(each.copy() for each in inputs)
+        raw = Contender(f"raw {name}", RAW[name](network, apart, settings), settings.threads)
+    return Side(name, opened, Contender(name, lambda: opened.run(*buffers)[0], settings.threads), raw)
 
 
 def error_of(contender: Contender, answers: Array, tolerance: float) -> float:

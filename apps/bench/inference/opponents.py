@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.bench.inference.networks import Array, Network
+from apps.bench.inference.networks import Array, Arrays, Network
 from streamkit.errors import require
 from streamkit.inference import Settings
 
@@ -19,42 +19,44 @@ OPENVINO_PRECISIONS = {"float32": "f32", "int8": "f32", "bf16": "bf16", "fp16": 
 WHY = "calling the runtime directly"
 
 
-def eager(network: Network, x: Array, settings: Settings) -> Call:
+def eager(network: Network, inputs: Arrays, settings: Settings) -> Call:
     """The module itself; whoever calls is in inference mode and has set the number of threads."""
     torch = require("torch", "train", WHY)
-    window, module = torch.from_numpy(x), network.module
+    tensors, module = [torch.from_numpy(each) for each in inputs], network.module
 
     def call() -> Array:
-        answer: Array = module(window).numpy()
+        answer: Array = module(*tensors).numpy()
         return answer
 
     return call
 
 
-def openvino(network: Network, x: Array, settings: Settings) -> Call:
+def openvino(network: Network, inputs: Arrays, settings: Settings) -> Call:
     """One infer request on a model of fixed shape; input and output lie in tensors that are bound once."""
     runtime = require("openvino", "openvino", WHY)
     core = runtime.Core()
     model = core.read_model(network.graph.onnx_file(settings.precision))
-    model.reshape(list(x.shape))
+    names = [spec.name for spec in network.graph.inputs]
+    model.reshape({name: list(each.shape) for name, each in zip(names, inputs, strict=True)})
     hints = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": settings.threads,
         "INFERENCE_PRECISION_HINT": OPENVINO_PRECISIONS[settings.precision],
     }
     request = core.compile_model(model, "CPU", hints).create_infer_request()
-    window = runtime.Tensor(x, shared_memory=True)
-    request.set_input_tensor(window)
+    tensors = [runtime.Tensor(each, shared_memory=True) for each in inputs]
+    for name, tensor in zip(names, tensors, strict=True):
+        request.set_tensor(name, tensor)
     out: Array = request.get_output_tensor().data
 
     def call() -> Array:
         request.infer(share_outputs=True)
         return out.copy()
 
-    return keeping(call, x, window)
+    return keeping(call, inputs, tensors)
 
 
-def onnxruntime(network: Network, x: Array, settings: Settings) -> Call:
+def onnxruntime(network: Network, inputs: Arrays, settings: Settings) -> Call:
     """One session with input and output bound to arrays, and the batch fixed."""
     runtime = require("onnxruntime", "onnx", WHY)
     options = runtime.SessionOptions()
@@ -64,16 +66,17 @@ def onnxruntime(network: Network, x: Array, settings: Settings) -> Call:
     file = network.graph.onnx_file(settings.precision)
     session: Any = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     binding = session.io_binding()
-    source, target = network.graph.input, network.graph.output
+    target = network.graph.output
     out = np.empty(target.at_batch(settings.batch), np.float32)
-    binding.bind_input(source.name, "cpu", 0, np.float32, x.shape, x.ctypes.data)
+    for spec, each in zip(network.graph.inputs, inputs, strict=True):
+        binding.bind_input(spec.name, "cpu", 0, np.float32, each.shape, each.ctypes.data)
     binding.bind_output(target.name, "cpu", 0, np.float32, out.shape, out.ctypes.data)
 
     def call() -> Array:
         session.run_with_iobinding(binding)
         return out.copy()
 
-    return keeping(call, x)
+    return keeping(call, inputs)
 
 
 def keeping(call: Call, *owners: Any) -> Call:
@@ -82,7 +85,7 @@ def keeping(call: Call, *owners: Any) -> Call:
     return call
 
 
-RAW: dict[str, Callable[[Network, Array, Settings], Call]] = {
+RAW: dict[str, Callable[[Network, Arrays, Settings], Call]] = {
     "openvino": openvino,
     "onnxruntime": onnxruntime,
     "torch": eager,

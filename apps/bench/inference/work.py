@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from apps.bench.inference.networks import Array
+from apps.bench.inference.networks import Array, Arrays
 from streamkit.errors import require
 from streamkit.inference import Graph
 from streamkit.inference.settings import Precision
@@ -84,13 +84,13 @@ class Ceiling:
         return asdict(self) | {"ridge": self.ridge}
 
 
-def work_of(module: nn.Module, x: Array, graph: Graph, precision: Precision = "float32") -> Work:
+def work_of(module: nn.Module, inputs: Arrays, graph: Graph, precision: Precision = "float32") -> Work:
     """Count one call: weights from the ONNX graph, operations by running the module once under a counter."""
     torch = require("torch", "train", WHY)
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(torch.from_numpy(x))
+        module(*(torch.from_numpy(each) for each in inputs))
     size = weight_bytes(graph.read(graph.onnx_file(precision)))
     halved = precision in ("fp16", "bf16") and precision not in graph.reduced
     return Work(size // 2 if halved else size, int(counter.get_total_flops()))
