@@ -26,6 +26,7 @@ VERBS = {
     "pack": "make a bundle of anybody's ONNX model",
     "quantize": "int8 versions of a bundle's graphs, with what they cost and whether they pay",
     "record": "record LSL streams to a native recording",
+    "reproduce": "run every named experiment of a paper; tables and figures",
     "replay": "publish a recording on LSL, all streams at their own times",
     "simulate": "make a recording from a forward model with known ground truth",
     "streams": "list the LSL streams in reach",

@@ -1,0 +1,92 @@
+"""What a paper is to `reproduce`: named experiments at two scales."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from calibration.progress import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Scale = Literal["small", "full"]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be reproduced, and where.
+
+    Attributes
+    ----------
+    experiments
+        Names; all of the paper's when empty.
+    data
+        By data set: the folder it lies in. ``small`` needs none.
+    seeds
+        Seeds of the trainings; the scale's own when empty.
+    scheduler, workers
+        See `calibration.training.fan_out`.
+    cache
+        Folder for what need not be computed twice, such as features of images.
+    """
+
+    scale: Scale
+    experiments: tuple[str, ...] = ()
+    data: Mapping[str, Path] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+    scheduler: str | None = None
+    workers: int | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One experiment, done or not.
+
+    Attributes
+    ----------
+    title
+        One line about it.
+    rows
+        As `calibration.brainae.plan.Table` has them.
+    why_not
+        Why it could not be run; empty when it was.
+    """
+
+    name: str
+    title: str
+    rows: list[Row] = field(default_factory=list)
+    drawn: Figure | None = None
+    seconds: float = 0.0
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One paper.
+
+    Attributes
+    ----------
+    title, source
+        Of the paper.
+    experiments
+        Name to one line about it.
+    seeds
+        By scale.
+    run
+        Yields a `Result` for each experiment, as soon as it is there.
+    notes
+        By scale: what a reader must know about the figures.
+    """
+
+    name: str
+    title: str
+    source: str
+    experiments: Mapping[str, str]
+    seeds: Mapping[Scale, tuple[int, ...]]
+    run: Callable[[Request, Sequence[str], Progress], Iterator[Result]]
+    notes: Mapping[Scale, str]

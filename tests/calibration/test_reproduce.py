@@ -1,0 +1,90 @@
+"""reproduce: which experiments there are, what is written, and what is said when something cannot be run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from calibration import reproduce as module  # noqa: E402
+from calibration.papers import PAPERS, Paper, Result  # noqa: E402
+from calibration.papers.paper import Request  # noqa: E402
+from calibration.progress import Progress  # noqa: E402
+from calibration.recipe import load_recipe  # noqa: E402
+from streamkit.errors import ConfigError  # noqa: E402
+
+ROW = {
+    "row": "all",
+    "metric": "top-1",
+    "value": 0.5,
+    "chance": 0.1,
+    "ci95": [0.4, None],
+    "p": None,
+    "n": 10,
+    "note": "<b>plain</b>",
+    "paper": {"eeg": 0.306},
+}
+
+
+def run(request: Request, names: Sequence[str], progress: Progress) -> Iterator[Result]:
+    """One that works, one that cannot be run."""
+    for name in names:
+        yield Result(name, name.title(), [ROW]) if name == "one" else Result(name, name.title(), why_not="no data")
+
+
+TOY = Paper("toy", "A toy", "nobody", {"one": "1", "two": "2"}, {"small": (0,), "full": (1,)}, run, dict.fromkeys(("small", "full"), "toy"))
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PAPERS, "toy", TOY)
+
+
+def test_every_experiment_leaves_numbers_and_a_place_on_the_page(tmp_path: Path) -> None:
+    done = module.reproduce("toy", Request("small"), tmp_path)
+    assert [each.name for each in done.results] == ["one", "two"]
+    assert json.loads((tmp_path / "01-one.json").read_text())["rows"] == [ROW]
+    assert json.loads((tmp_path / "02-two.json").read_text())["not_run"] == "no data"
+    page = done.page.read_text()
+    assert "not run</strong>: no data" in page
+    assert "0.306" in page
+    assert "&lt;b&gt;plain" in page
+
+
+def test_what_was_done_is_there_when_a_later_experiment_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(request: Request, names: Sequence[str], progress: Progress) -> Iterator[Result]:
+        yield Result("one", "One", [ROW])
+        raise ConfigError("no more")
+
+    monkeypatch.setitem(PAPERS, "toy", replace(TOY, run=breaks))
+    with pytest.raises(ConfigError, match="no more"):
+        module.reproduce("toy", Request("small"), tmp_path)
+    assert (tmp_path / "01-one.json").is_file()
+    assert "0.5" in (tmp_path / "index.html").read_text()
+
+
+def test_only_what_is_asked_for_is_run(tmp_path: Path) -> None:
+    assert [each.name for each in module.reproduce("toy", Request("small", ("two",)), tmp_path).results] == ["two"]
+
+
+def test_an_unknown_experiment_is_told_with_the_closest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'two'"):
+        module.chosen(TOY, ["twoo"])
+
+
+def test_an_unknown_paper_is_told_with_the_closest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'brainae'"):
+        module.reproduce("brainea", Request("small"), tmp_path)
+
+
+def test_every_paper_has_recipes_for_both_scales() -> None:
+    from calibration.papers.brainae import RECIPES
+
+    for recipes in RECIPES.values():
+        for name in recipes.values():
+            assert load_recipe(name).target.kind == "embedding"
