@@ -18,6 +18,7 @@ from calibration.brainae.settings import BrainAESettings
 from calibration.brainae.subjects import over_subjects
 from calibration.brainae.trained import Trained
 from calibration.calibrate import read_recordings
+from calibration.calibrate_embedding import settings_of
 from calibration.papers.paper import Paper, Request, Result, Scale
 from calibration.progress import Progress
 from calibration.recipe import Recipe, load_recipe
@@ -81,14 +82,9 @@ def subjects_of(recipe: Recipe, modality: str, request: Request, progress: Progr
     for recording in recordings:
         by_subject.setdefault(recording.meta.subject or recording.meta.name.partition("-")[0], []).append(recording)
     return [
-        Subject(modality, f"{modality} {name}", material_of(recipe, each, request.cache, progress), settings_of(recipe))
+        Subject(modality, f"{modality} {name}", material_of(recipe, each, request.cache, progress), settings_of(recipe)[0])
         for name, each in by_subject.items()
     ]
-
-
-def settings_of(recipe: Recipe) -> BrainAESettings:
-    """Of the trainings, as the recipe has them."""
-    return recipe.brainae or BrainAESettings()
 
 
 def over_all(
@@ -108,7 +104,7 @@ def noise_curve(recipe: Recipe, request: Request, seeds: Sequence[int], plan: Pl
     for signal in SIGNALS:
         material = material_of(recipe, world(recipe, progress, {"noise.signal": signal}), request.cache, progress)
         trained = Trained(material, request.scheduler, request.workers, progress=progress)
-        settings = settings_of(recipe)
+        settings, _ = settings_of(recipe)
         facts = {"experiment": NOISE, "data": material.name, "simulated": True, "signal": signal}
         for line in trainings.main(trained, settings, seeds, plan).rows:
             if line["row"] == "all":

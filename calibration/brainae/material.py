@@ -1,0 +1,183 @@
+"""From recordings, and the recipe that says how they are read, to what the experiments need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.brainae.pairs import Gallery, Material, Pairs
+from calibration.datasets.things import concept_of
+from calibration.features.extract import extract
+from calibration.progress import Progress
+from calibration.recipe import Recipe
+from calibration.split import hold_out
+from calibration.streams import contract_stream, input_signal, process_whole, training_signals
+from calibration.targets import has_image, image_of
+from calibration.windows import image_shape, window_config
+from streamkit.errors import ConfigError, RecordingError
+from streamkit.preprocess import PreprocessConfig, fit_preprocess, windows_of
+from streamkit.recording import Recording
+from streamkit.types import StreamSpec
+
+Array = NDArray[np.float32]
+REGIONS = {"frontal": ("Fp", "AF", "F"), "central": ("FC", "C", "T", "FT"), "parietal": ("CP", "TP", "P")}
+REGIONS |= {"occipital": ("PO", "O")}
+"""Rows of the 10-10 system by the letters that their names begin with."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Single trials of some recordings.
+
+    Attributes
+    ----------
+    X
+        ``(n, n_chans, n_times)`` float32, processed.
+    labels
+        ``(n,)`` the image shown in each.
+    """
+
+    X: Array
+    labels: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The recordings of a recipe by their part in it, and the preprocessing fitted to those trained on."""
+
+    train: tuple[Recording, ...]
+    validation: tuple[Recording, ...]
+    test: tuple[Recording, ...]
+    spec: StreamSpec
+    preprocess: PreprocessConfig
+
+    @property
+    def all(self) -> tuple[Recording, ...]:
+        """Every recording."""
+        return (*self.train, *self.validation, *self.test)
+
+
+def parts_of(recipe: Recipe, recordings: Sequence[Recording]) -> Parts:
+    """Split recordings as the recipe says, and fit its preprocessing to those that are trained on.
+
+    Raises
+    ------
+    ConfigError
+        When nothing is left to train on, or nothing is held out.
+    """
+    groups = [recording.meta.group for recording in recordings]
+    kept, held = hold_out(groups, recipe.split.held_out)
+    aside: list[str] = []
+    if isinstance(recipe.split.validation, tuple) and recipe.split.validation:
+        kept, aside = hold_out(kept, recipe.split.validation)
+    if not held:
+        raise ConfigError("split.held_out names nothing, and nothing is left to test on: name a group")
+    train, validation, test = (
+        tuple(each for each in recordings if each.meta.group in names) for names in (kept, aside, held)
+    )
+    spec = contract_stream(recordings, recipe)
+    return Parts(train, validation, test, spec, fit_preprocess(spec, recipe.preprocess, training_signals(train, recipe)))
+
+
+def trials_of(recipe: Recipe, parts: Parts, recordings: Sequence[Recording]) -> Trials:
+    """All valid windows after events that show a known image.
+
+    Raises
+    ------
+    RecordingError
+        When there is none.
+    """
+    X, labels = [], []
+    for recording in recordings:
+        signal = input_signal(recording, recipe.stream.name, recipe.stream.ch_names)
+        processed, out = process_whole(signal, parts.spec, parts.preprocess)
+        for window in windows_of(processed, recording.events(), out.sfreq, window_config(recipe)):
+            if window.valid and window.event and has_image(recording, window.event.label):
+                X.append(np.asarray(window.data, np.float32).T)
+                labels.append(window.event.label)
+    if not X:
+        names = ", ".join(recording.meta.name for recording in recordings) or "none"
+        raise RecordingError(f"no window after an event with an image in the recordings ({names})")
+    return Trials(np.stack(X), np.array(labels, np.str_))
+
+
+def images_of(recipe: Recipe, recordings: Sequence[Recording]) -> dict[str, Array]:
+    """Every stimulus by label, shown or not, ``(C, H, W)`` in [0, 1] at the recipe's size."""
+    shape = image_shape(recipe.target)
+    found: dict[str, Array] = {}
+    for recording in recordings:
+        for label in (*recording.stimulus_arrays, *recording.stimuli):
+            if label not in found:
+                found[label] = image_of(recording, label, shape)
+    return found
+
+
+def material_of(
+    recipe: Recipe,
+    recordings: Sequence[Recording],
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Material:
+    """Responses and features of a recipe whose target is the embedding of what was shown.
+
+    The trials of an image are averaged for training and validation, and left single for the test.
+
+    Parameters
+    ----------
+    cache
+        Folder for the features of images.
+
+    Raises
+    ------
+    ConfigError, RecordingError
+        When the recipe and the recordings do not go together.
+    """
+    parts = parts_of(recipe, recordings)
+    pictures = images_of(recipe, parts.all)
+    numbers = {label: number for number, label in enumerate(sorted(pictures))}
+    concepts = {name: number for number, name in enumerate(sorted({concept_of(label) for label in pictures}))}
+    target = recipe.target
+    ordered = np.stack([pictures[label] for label in numbers])
+    features = extract(ordered, target.features, target.weights or None, cache, progress)
+
+    def pairs(part: Sequence[Recording]) -> Pairs:
+        trials = trials_of(recipe, parts, part)
+        image = np.array([numbers[label] for label in trials.labels])
+        concept = np.array([concepts[concept_of(label)] for label in trials.labels])
+        return Pairs(trials.X, features[image], image, concept)
+
+    test_labels = [label for label in images_of(recipe, parts.test) if label in numbers]
+    image = np.array([numbers[label] for label in test_labels])
+    gallery = Gallery(features[image], image, np.array([concepts[concept_of(label)] for label in test_labels]))
+    processed = processed_spec(parts)
+    return Material(
+        train=pairs(parts.train).by_image(),
+        validation=pairs(parts.validation).by_image() if parts.validation else None,
+        test=pairs(parts.test),
+        gallery=gallery,
+        sfreq=processed.sfreq,
+        ch_names=processed.ch_names,
+        regions=regions_of(processed.ch_names),
+        name=recipe.name,
+        simulated=any(recording.meta.simulated for recording in recordings),
+    )
+
+
+def processed_spec(parts: Parts) -> StreamSpec:
+    """What comes out of the preprocessing."""
+    from streamkit.preprocess import Preprocessor
+
+    return Preprocessor(parts.spec, parts.preprocess).out
+
+
+def regions_of(ch_names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Channels of each region by their 10-10 names; regions without a channel are left out."""
+    letters = ["".join(c for c in name if c.isalpha()).rstrip("z") for name in ch_names]
+    found = {
+        region: tuple(k for k, each in enumerate(letters) if each in names) for region, names in REGIONS.items()
+    }
+    return {region: channels for region, channels in found.items() if channels}
