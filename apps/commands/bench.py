@@ -16,7 +16,7 @@ from streamkit.errors import BadInput, MissingPackage
 
 EXAMPLE = "Example: streamkit bench latency --seconds 15 --runs 2 --json"
 MIN_RING_S, MAX_RING_S = 0.1, 3600.0
-OTHERS = {"inference": "apps.bench.inference", "load": "apps.bench.load"}
+OTHERS = {"inference": "apps.bench.inference", "load": "apps.bench.load", "train": "apps.bench.train"}
 """Benchmarks with a command of their own, imported when called."""
 
 
@@ -37,7 +37,7 @@ class Benchmarks(click.Group):
 
 @click.group("bench", cls=Benchmarks, epilog=EXAMPLE)
 def command() -> None:
-    """Measure this machine: latency against other toolkits, inference in every backend, and load."""
+    """Measure this machine: latency against other toolkits, inference in every backend, training, and load."""
 
 
 @command.command("latency", epilog=EXAMPLE)

@@ -52,6 +52,7 @@ class Checkpoint:
     every: float = 10.0
     about: Mapping[str, Any] = field(default_factory=dict)
     _written: float = field(default=-float("inf"), init=False, repr=False)
+    _took: float = field(default=0.0, init=False, repr=False)
 
     def load(self, identity: Mapping[str, Any]) -> Saved | None:
         """Return what was saved; None when the folder holds no checkpoint yet.
@@ -73,8 +74,8 @@ class Checkpoint:
         return Saved(self._tensors(document), document["facts"])
 
     def due(self) -> bool:
-        """Whether it is time to write again."""
-        return time.monotonic() - self._written >= self.every
+        """Whether it is time to write again: writing takes a twentieth of the time at most."""
+        return time.monotonic() - self._written >= max(self.every, 20 * self._took if self.every else 0)
 
     def save(self, identity: Mapping[str, Any], saved: Saved) -> None:
         """Write, so that at any moment the folder holds one whole checkpoint.
@@ -84,23 +85,21 @@ class Checkpoint:
         DiskError
             When the disk does not take it.
         """
-        safetensors = require("safetensors.torch", "train", "a checkpoint")
+        begin = time.monotonic()
         name = f"{PREFIX}{saved.facts['epoch']:05d}.safetensors"
+        failures = (OSError, require("safetensors", "train", "a checkpoint").SafetensorError)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            content = safetensors.save(saved.tensors)
-            write_whole(self.folder / name, content)
-            document = {
-                "format": FORMAT,
-                "identity": self._whole(identity),
-                "tensors": {"file": name, "sha256": hashlib.sha256(content).hexdigest()},
-                "facts": saved.facts,
-            }
-            write_whole(self.folder / INDEX, json.dumps(document, indent=1).encode())
-        except OSError as error:
-            raise DiskError(f"the checkpoint {self.folder} could not be written: {error}. Make room, or go without it") from error
+            tensors = {"file": name, "sha256": write_tensors(self.folder / name, saved.tensors)}
+            facts = {"identity": self._whole(identity), "tensors": tensors, "facts": saved.facts}
+            write_whole(self.folder / INDEX, json.dumps({"format": FORMAT, **facts}, indent=1).encode())
+        except failures as error:
+            raise DiskError(
+                f"the checkpoint {self.folder} could not be written: {error}. Make room, or take another folder"
+            ) from error
         self._forget(name)
         self._written = time.monotonic()
+        self._took = self._written - begin
 
     def _whole(self, identity: Mapping[str, Any]) -> dict[str, Any]:
         whole = {"format": FORMAT, **identity, "about": dict(self.about)}
@@ -119,12 +118,12 @@ class Checkpoint:
         safetensors = require("safetensors.torch", "train", "a checkpoint")
         file = self.folder / Path(document["tensors"]["file"]).name
         try:
-            content = file.read_bytes()
+            digest = digest_of(file)
         except OSError as error:
             raise BadInput(f"the checkpoint {self.folder} lacks {file.name} ({error}): empty the folder") from error
-        if hashlib.sha256(content).hexdigest() != document["tensors"]["sha256"]:
+        if digest != document["tensors"]["sha256"]:
             raise BadInput(f"{file} is damaged: its contents are not those that were written. Empty the folder")
-        return dict(safetensors.load(content))
+        return {name: value.clone() for name, value in safetensors.load_file(file).items()}
 
     def _forget(self, kept: str) -> None:
         for file in self.folder.glob(f"{PREFIX}*.safetensors"):
@@ -149,3 +148,18 @@ def short(value: Any) -> str:
     """A value in a sentence; a fingerprint by its beginning."""
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:12]}…"
+
+
+def write_tensors(file: Path, tensors: Mapping[str, Tensor]) -> str:
+    """Write `tensors` onto the disk; returns the hash of the file."""
+    safetensors = require("safetensors.torch", "train", "a checkpoint")
+    safetensors.save_file(dict(tensors), file)
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+    return digest_of(file)
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
