@@ -5,7 +5,20 @@ A split is always between Recordings: each carries in ``meta.group`` the unit th
 
 from __future__ import annotations
 
-from calibration.datasets import bids, cowley_v4, file, muse, nwb, pynm_grip, ssvep_gdf, uci_pictures, world
+from calibration.datasets import (
+    bids,
+    cowley_v4,
+    file,
+    muse,
+    nwb,
+    pynm_grip,
+    ssvep_gdf,
+    things_eeg2,
+    things_meg,
+    tvsd,
+    uci_pictures,
+    world,
+)
 from calibration.datasets.dataset import Dataset
 
 
@@ -51,6 +64,33 @@ _ROWS = (
         cowley_v4.FOLDER,
         cowley_v4.V4Options,
         cowley_v4.read,
+    ),
+    Dataset(
+        "things_eeg2",
+        "10 people, 16,740 THINGS images, 63-channel EEG: trials as preprocessed, or raw sessions at 1 kHz",
+        things_eeg2.SOURCE,
+        things_eeg2.LICENCE,
+        things_eeg2.FOLDER,
+        things_eeg2.Eeg2Options,
+        things_eeg2.read,
+    ),
+    Dataset(
+        "things_meg",
+        "4 people, 22,448 THINGS images, 271-channel MEG, 200 Hz, trials of 1.4 s",
+        things_meg.SOURCE,
+        things_meg.LICENCE,
+        things_meg.FOLDER,
+        things_meg.MegOptions,
+        things_meg.read,
+    ),
+    Dataset(
+        "tvsd",
+        "2 macaques, 22,348 THINGS images, multi-unit activity of 1,024 electrodes in V1, V4 and IT",
+        tvsd.SOURCE,
+        tvsd.LICENCE,
+        tvsd.FOLDER,
+        tvsd.TvsdOptions,
+        tvsd.read,
     ),
     Dataset(
         "pynm_grip",

@@ -15,6 +15,7 @@ from streamkit.preprocess.scaling import ScaleSettings
 from streamkit.preprocess.spatial import RereferenceSettings
 from streamkit.preprocess.spikes import BinSettings, ThresholdSettings
 from streamkit.preprocess.units import UnitSettings
+from streamkit.preprocess.whiten import WhitenSettings
 
 StageConfig = Annotated[
     PickSettings
@@ -25,6 +26,7 @@ StageConfig = Annotated[
     | LowpassSettings
     | NotchSettings
     | ScaleSettings
+    | WhitenSettings
     | ResampleSettings
     | BandpowerSettings
     | ThresholdSettings

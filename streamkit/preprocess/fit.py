@@ -1,4 +1,4 @@
-"""Fill in what has to be learnt from training recordings: mean and deviation of `scale`, noise of `threshold`."""
+"""Fill in what has to be learnt from training recordings, for the stages that learn: scale, whiten, threshold."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import numpy as np
 
 from streamkit.errors import ConfigError
 from streamkit.preprocess.config import PreprocessConfig
+from streamkit.preprocess.noise_covariance import NoiseCovariance, whitening
 from streamkit.preprocess.preprocessor import Preprocessor
 from streamkit.preprocess.robust_rms import RobustRms
 from streamkit.preprocess.scaling import ScaleSettings
 from streamkit.preprocess.spikes import ThresholdSettings
-from streamkit.preprocess.stage import Samples
+from streamkit.preprocess.stage import Block, Samples, require_rate
+from streamkit.preprocess.whiten import WhitenSettings
 from streamkit.types import Chunk, StreamSpec
+
+Learning = ScaleSettings | ThresholdSettings | WhitenSettings
 
 
 def fit_preprocess(spec: StreamSpec, config: PreprocessConfig, signals: Iterable[Iterable[Chunk]]) -> PreprocessConfig:
-    """Fit every unfitted scale and threshold stage, in order, each on what the stages before it give.
+    """Fit every unfitted scale, whiten and threshold stage, in order, each on what the stages before it give.
 
     Parameters
     ----------
@@ -26,8 +30,9 @@ def fit_preprocess(spec: StreamSpec, config: PreprocessConfig, signals: Iterable
     config
         The chain; stages that have their values keep them.
     signals
-        The training recordings, each as its chunks in order (``signal.chunks(size)``). Each starts anew.
-        Invalid samples do not count. The chunks are kept until the fit is done.
+        The training recordings, each as its chunks in order (``signal.chunks(size)``). Each starts anew. All of them
+        are learnt from, so what a decoder is chosen or scored by must not be among them. Invalid samples do not
+        count. The chunks are kept until the fit is done.
 
     Raises
     ------
@@ -37,7 +42,7 @@ def fit_preprocess(spec: StreamSpec, config: PreprocessConfig, signals: Iterable
     stages = list(config.stages)
     recordings = [tuple(chunks) for chunks in signals] if any(map(_unfitted, stages)) else []
     for place, stage in enumerate(stages):
-        if isinstance(stage, ScaleSettings | ThresholdSettings) and _unfitted(stage):
+        if isinstance(stage, Learning) and not stage.fitted:
             earlier = config.model_copy(update={"stages": tuple(stages[:place])})
             stages[place] = _fitted(stage, Preprocessor(spec, earlier), recordings)
     return config.model_copy(update={"stages": tuple(stages)})
@@ -73,16 +78,16 @@ class Moments:
 
 
 def _unfitted(stage: object) -> bool:
-    return isinstance(stage, ScaleSettings | ThresholdSettings) and not stage.fitted
+    return isinstance(stage, Learning) and not stage.fitted
 
 
-def _fitted(
-    stage: ScaleSettings | ThresholdSettings, earlier: Preprocessor, recordings: Sequence[Iterable[Chunk]]
-) -> ScaleSettings | ThresholdSettings:
+def _fitted(stage: Learning, earlier: Preprocessor, recordings: Sequence[Iterable[Chunk]]) -> Learning:
     if isinstance(stage, ScaleSettings):
         moments = Moments(earlier.out.n_chans)
         _count(moments, earlier, recordings, "a scale stage", "mean and std")
         return _scaled(stage, moments)
+    if isinstance(stage, WhitenSettings):
+        return _whitened(stage, earlier, recordings)
     noise = RobustRms(earlier.out.n_chans)
     _count(noise, earlier, recordings, "a threshold stage", "rms")
     return stage.model_copy(update={"rms": tuple(map(float, noise.value))})
@@ -91,8 +96,9 @@ def _fitted(
 def _count(
     statistic: Moments | RobustRms, earlier: Preprocessor, recordings: Sequence[Iterable[Chunk]], what: str, keys: str
 ) -> None:
-    for samples in _valid_samples(earlier, recordings):
-        statistic.add(samples)
+    for chunks in recordings:
+        for block in _blocks(earlier, chunks):
+            statistic.add(block.data[block.valid])
     if not statistic.n:
         raise ConfigError(
             f"{what} cannot be fitted: {len(recordings)} recordings gave no valid sample; "
@@ -100,11 +106,29 @@ def _count(
         )
 
 
-def _valid_samples(earlier: Preprocessor, recordings: Sequence[Iterable[Chunk]]) -> Iterator[Samples]:
+def _blocks(earlier: Preprocessor, chunks: Iterable[Chunk]) -> Iterator[Block]:
+    """What the stages before give for one recording."""
+    earlier.reset()
+    for chunk in chunks:
+        yield from earlier.blocks(chunk)
+
+
+def _whitened(
+    stage: WhitenSettings, earlier: Preprocessor, recordings: Sequence[Iterable[Chunk]]
+) -> WhitenSettings:
+    length = max(2, round(stage.epoch * require_rate(earlier.out)))
+    noise = NoiseCovariance(earlier.out.n_chans, length)
     for chunks in recordings:
-        earlier.reset()
-        for chunk in chunks:
-            yield from (block.data[block.valid] for block in earlier.blocks(chunk))
+        for block in _blocks(earlier, chunks):
+            noise.add(block)
+        noise.close()
+    if not noise.n:
+        raise ConfigError(
+            f"a whiten stage cannot be fitted: {len(recordings)} recordings gave no stretch of {stage.epoch / 2:g} s "
+            "without a gap; give training recordings, a shorter epoch, or state the matrix"
+        )
+    rows = whitening(noise.mean).tolist()
+    return stage.model_copy(update={"matrix": tuple(map(tuple, rows))})
 
 
 def _scaled(stage: ScaleSettings, moments: Moments) -> ScaleSettings:

@@ -22,6 +22,7 @@ ROWS = {
     "lowpass": [{"freq": 30, "order": 3}],
     "notch": [{"freq": 50}],
     "scale": [{"mean": [1, 2, 3, 4], "std": [5, 6, 7, 8]}, {"mean": [0.5], "std": [0.1], "per_channel": False}],
+    "whiten": [{"matrix": [[0.2, -0.1, 0, 0.03], [-0.1, 0.3, 0.1, 0], [0, 0.1, 0.1, 0.7], [0.03, 0, 0.7, 1.1]]}],
     "resample": [{"sfreq": 50}, {"sfreq": 300}, {"sfreq": 128}, {"sfreq": 200}, {"sfreq": 1000, "zeros": 3}],
     "bandpower": [
         {"bands": [[8, 12], [20, 40]], "smooth": 0.1},

@@ -1,0 +1,76 @@
+"""whiten: multivariate noise normalisation, a stored matrix that makes channels alike and uncorrelated.
+
+Source: Guggenmos, Sterzer & Cichy 2018, NeuroImage 173:434, section 2.4.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import FiniteFloat, PositiveFloat
+
+from streamkit.errors import ConfigError
+from streamkit.preprocess.stage import Samples, SampleStage, StageSettings
+from streamkit.types import StreamSpec
+
+PIECE = 1 << 15
+"""Values worked on at once, so that they stay in the cache from one channel to the next."""
+
+
+class WhitenSettings(StageSettings):
+    """Whiten with the noise covariance of the training recordings.
+
+    Parameters
+    ----------
+    matrix
+        The inverse square root of the covariance, row by row; None until `fit_preprocess` fills it in.
+    epoch
+        Seconds of a stretch when fitting: the covariance is taken over each, and the mean of all is inverted. Where
+        recordings are trials with gaps between, the length of a trial makes every trial one stretch.
+    """
+
+    kind: Literal["whiten"] = "whiten"
+    matrix: tuple[tuple[FiniteFloat, ...], ...] | None = None
+    epoch: PositiveFloat = 1.0
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the matrix is there."""
+        return self.matrix is not None
+
+    def build(self, spec: StreamSpec) -> Whiten:
+        """Check the matrix against the channels of `spec`."""
+        return Whiten(spec, self)
+
+
+class Whiten(SampleStage):
+    """``(n_times, n_chans)`` → ``x @ matrix``, unit ``"sd"``; no delay, no state."""
+
+    def __init__(self, spec: StreamSpec, settings: WhitenSettings) -> None:
+        if settings.matrix is None:
+            raise ConfigError("has no matrix yet; calibrate with it, or give it")
+        sizes = {len(settings.matrix), *map(len, settings.matrix)}
+        if sizes != {spec.n_chans}:
+            raise ConfigError(
+                f"matrix has {len(settings.matrix)} rows of {', '.join(map(str, sorted(set(map(len, settings.matrix)))))} "
+                f"values, expected {spec.n_chans} rows of {spec.n_chans}, one for each channel"
+            )
+        self._matrix: Samples = np.array(settings.matrix)
+        super().__init__(spec.model_copy(update={"unit": "sd"}))
+
+    def transform(self, data: Samples) -> Samples:
+        """Mix, channel after channel."""
+        out = np.empty_like(data, order="C")
+        size = max(1, PIECE // data.shape[1])
+        for first in range(0, len(data), size):
+            self._mix(data[first : first + size], out[first : first + size])
+        return out
+
+    def _mix(self, data: Samples, out: Samples) -> None:
+        # A matrix product would add up in an order that depends on how many samples there are.
+        np.multiply(data[:, :1], self._matrix[0], out=out)
+        product = np.empty_like(out)
+        for channel in range(1, data.shape[1]):
+            np.multiply(data[:, channel : channel + 1], self._matrix[channel], out=product)
+            out += product
