@@ -102,8 +102,8 @@ def weight_file(row: FeatureRow, weights: Path | str | None) -> Path:
     where = f" ({network.file} at {network.url}; licence {row.licence})" if network else ""
     given = "none were given" if weights is None else f"{weights} is no file"
     raise BadInput(
-        f"encoder {row.name!r} needs the weights of its authors{where}, which streamkit neither has nor fetches; {given}. "
-        "Fetch that file and give its path as `weights`, or use 'gabor_pyramid', which needs none"
+        f"encoder {row.name!r} needs the weights of its authors{where}, which streamkit neither has nor fetches; "
+        f"{given}. Fetch that file and give its path as `weights`, or use 'gabor_pyramid', which needs none"
     )
 
 

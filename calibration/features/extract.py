@@ -54,8 +54,8 @@ def extract(
     images
         ``(n, 3 or 1, H, W)`` floats in [0, 1]. An image that comes twice is encoded once.
     name
-        A name of `calibration.features.FEATURES`. The default is the weight-free ``"gabor_pyramid"``, a stand-in for a trained
-        encoder.
+        A name of `calibration.features.FEATURES`. The default is the weight-free ``"gabor_pyramid"``, a stand-in
+        for a trained encoder.
     weights
         Weight file as its authors publish it.
     cache

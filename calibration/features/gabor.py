@@ -102,9 +102,9 @@ def gabor_pyramid(images: Images, layout: GaborLayout | None = None) -> NDArray[
     -------
     ndarray
         ``(n, layout.dim)`` float32, 1,024 values by default: `energy` (scale, orientation, row, column), the logarithm
-        of the amplitude, less its mean over the image; `colour` (channel, row, column), means of luminance, red-green and
-        blue-yellow about mid-grey; `contrast` (channel, row, column), the logarithm of their standard deviations, less
-        the channel's mean. An image without any structure has zeros in the first and the last.
+        of the amplitude, less its mean over the image; `colour` (channel, row, column), means of luminance, red-green
+        and blue-yellow about mid-grey; `contrast` (channel, row, column), the logarithm of their standard deviations,
+        less the channel's mean. An image without any structure has zeros in the first and the last.
     """
     layout = layout or GaborLayout()
     parts = [_embed(images[at : at + BATCH], layout) for at in range(0, len(images), BATCH)]

@@ -17,7 +17,7 @@ Interpolation = Literal["bilinear", "bicubic"]
 
 
 def resize(images: Images, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> Images:
-    """Images ``(n, C, H, W)`` in [0, 1] at another size ``(height, width)``; what overshoots is clipped, as in Pillow."""
+    """Images ``(n, C, H, W)`` in [0, 1] at another size ``(height, width)``; what overshoots is clipped."""
     if images.shape[2:] == size:
         return images
     rows = weights(images.shape[2], size[0], interpolation)

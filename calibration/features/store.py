@@ -1,8 +1,8 @@
 """Features that were computed before, on disk: never wrong, at worst computed again.
 
 One folder per encoder, version and weights. An entry is a JSON file that lists the sha256 of each image and names a
-safetensors file with their features and its sha256. Whole files are put in place at once, the JSON last, so that many may
-write at the same time; an entry that does not hold what it says is removed and its images are computed again.
+safetensors file with their features and its sha256. Whole files are put in place at once, the JSON last, so that many
+may write at the same time; an entry that does not hold what it says is removed and its images are computed again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Convolutional networks trained to classify, built by torchvision: what a layer of theirs says.
 
-Two kinds of rows: encoders with the images prepared as for the classifier, and the layers by which reconstructed images are
-scored, with both sides brought to the size of that literature and nothing cut off (Ozcelik & VanRullen 2023, Sci Rep
-13:15666; Scotti et al. 2023, arXiv 2305.18274).
+Two kinds of rows: encoders with the images prepared as for the classifier, and the layers by which reconstructed images
+are scored, with both sides brought to the size of that literature and nothing cut off (Ozcelik & VanRullen 2023, Sci
+Rep 13:15666; Scotti et al. 2023, arXiv 2305.18274).
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ OF_ALEXNET = ("features.", "classifier.")
 RESNET = "He et al. 2016, arXiv 1512.03385 (torchvision, IMAGENET1K_V2)"
 
 TORCHVISION_ROWS = (
-    layer_row("resnet50", "resnet50", "avgpool", 2048, _classifier(224, 232), "resnet50-11ad3fa6.pth", RESNET, ("fc.",)),
+    layer_row(
+        "resnet50", "resnet50", "avgpool", 2048, _classifier(224, 232), "resnet50-11ad3fa6.pth", RESNET, ("fc.",)
+    ),
     layer_row(
         "alexnet", "alexnet", "classifier.5", 4096, _classifier(224, 256), ALEXNET_FILE, ALEXNET, ("classifier.6.",)
     ),

@@ -2,15 +2,16 @@
 
 ::
 
-    prior = train_prior(embeddings, features)           embeddings of the brain, CLIP ViT-H/14 features of the images
+    prior = train_prior(embeddings, features, space="clip_vit_h_14")    of the brain, of the images
     features = sample_prior(prior, embeddings)
     painter = open_painter(FOLDER, ADAPTER, accept_licence=True)
-    images = painter.paint(features, each=10)           (n, 10, 3, size, size)
-    score_generation(images[:, 0], shown, weights)      pixels always, networks as far as there are weights
+    images = painter.paint(features, space=prior.space, each=10)        (n, 10, 3, size, size)
+    score_generation(images[:, 0], shown, weights)                      pixels always, networks where there are weights
 """
 
 from calibration.generation.bundle import PriorParts, prior_parts
-from calibration.generation.paint import Painter, open_painter
+from calibration.generation.load import open_painter
+from calibration.generation.paint import Painter
 from calibration.generation.painters import PAINTERS
 from calibration.generation.prior import NoiseLoss, TrainedPrior, train_prior
 from calibration.generation.sampling import sample_prior

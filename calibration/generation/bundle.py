@@ -84,7 +84,9 @@ def check(files: GraphFiles, inputs: tuple[Array, ...], outputs: Array, toleranc
     (found,) = session.run(None, dict(zip(names, inputs, strict=True)))
     error = float(np.max(np.abs(found - outputs)) / np.max(np.abs(outputs)))
     if not error <= tolerance:
-        raise CheckFailed(f"the exported prior differs from torch by {error:.2g}, allowed is {tolerance:g}: do not use it")
+        raise CheckFailed(
+            f"the exported prior differs from torch by {error:.2g}, allowed is {tolerance:g}: do not use it"
+        )
     return error
 
 

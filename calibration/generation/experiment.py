@@ -1,8 +1,8 @@
 """The paper's experiment on image generation, as far as it runs without an image generator: what the prior draws.
 
-For each test image the prior draws features for the brain embedding. They are scored where they go: by the cosine to the
-features of the image shown, and by which image of the test set they are nearest to, beside the embedding they were drawn
-for. The eight scores of painted images need weights that are not here; their lines say so.
+For each test image the prior draws features for the brain embedding. They are scored where they go: by the cosine to
+the features of the image shown, and by which image of the test set they are nearest to, beside the embedding they were
+drawn for. The eight scores of painted images need weights that are not here; their lines say so.
 """
 
 from __future__ import annotations
@@ -35,7 +35,14 @@ LARGE = 5000
 SMALL_WIDTHS = (256, 128, 64)
 SMALL = PriorSettings(
     loop=LoopSettings(
-        epochs=60, batch_size=200, lr=1e-3, optimiser="adam", weight_decay=0.0, warm_up=0.1, keep="last", accelerator="cpu"
+        epochs=60,
+        batch_size=200,
+        lr=1e-3,
+        optimiser="adam",
+        weight_decay=0.0,
+        warm_up=0.1,
+        keep="last",
+        accelerator="cpu",
     ),
     guidance=2.0,
 )

@@ -23,7 +23,7 @@ OTHERS = 3
 
 @dataclass(frozen=True)
 class Pairs:
-    """Painted images, or their features, `made` ``(n, ...)``; those shown, ``(m, ...)``; `own` place of each, ``(n,)``."""
+    """Painted images or their features ``(n, ...)``, those shown ``(m, ...)``, and which is whose ``(n,)``."""
 
     made: Array
     shown: Array

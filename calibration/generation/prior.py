@@ -1,8 +1,8 @@
 """The diffusion prior: from a brain embedding to the image features it may stand for.
 
-ATM's recipe (Li et al. 2024, arXiv 2403.07721): DDPM's 1,000 steps of noise (Ho et al. 2020, arXiv 2006.11239), of which
-a network predicts the noise from the noisy features, the time and the brain embedding; the embedding is left out of one
-row in ten for classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598).
+ATM's recipe (Li et al. 2024, arXiv 2403.07721): DDPM's 1,000 steps of noise (Ho et al. 2020, arXiv 2006.11239), of
+which a network predicts the noise from the noisy features, the time and the brain embedding; the embedding is left out
+of one row in ten for classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598).
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class TrainedPrior:
         What image features were multiplied by.
     settings, history
         How it was trained, and how that went.
+    space
+        Encoder whose features it draws, by its name in `calibration.features.FEATURES`; empty where nobody said.
     """
 
     module: nn.Module
@@ -50,6 +52,7 @@ class TrainedPrior:
     scale: float
     settings: PriorSettings
     history: History = field(default_factory=History)
+    space: str = ""
 
 
 def train_prior(
@@ -58,6 +61,7 @@ def train_prior(
     settings: PriorSettings | None = None,
     *,
     validation: tuple[Array, Array] | None = None,
+    space: str = "",
     args: dict[str, Any] | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
@@ -71,6 +75,8 @@ def train_prior(
         ``ip-adapter_sdxl_vit-h`` these are features of CLIP ViT-H/14, whatever the brain encoder was trained on.
     validation
         As many of other images; its loss is logged with the same noise in every epoch.
+    space
+        Encoder that the targets come from; a painter asks.
     args
         Further arguments of the builder, such as `widths` for a small one.
     checkpoint
@@ -99,7 +105,7 @@ def train_prior(
         checkpoint=checkpoint,
         progress=progress,
     )
-    return TrainedPrior(module.cpu().eval(), args, scale, settings, history)
+    return TrainedPrior(module.cpu().eval(), args, scale, settings, history, space)
 
 
 def _check(name: str, conditions: Array, targets: Array) -> None:
@@ -120,8 +126,8 @@ def _rows(conditions: Array, targets: Array, scale: float) -> dict[str, NDArray[
 class NoiseLoss:
     """Squared error of the noise that a denoiser sees in noisy features, for `calibration.training.loop.fit`.
 
-    In training, times, noise and the conditions left out are drawn from torch's random numbers; in evaluation nothing is
-    left out, and the draws are the same every time.
+    In training, times, noise and the conditions left out are drawn from torch's random numbers; in evaluation nothing
+    is left out, and the draws are the same every time.
 
     Attributes
     ----------

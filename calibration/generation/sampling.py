@@ -61,7 +61,8 @@ def sample_prior(
         for start in starts
     ]
     prior.module.cpu()
-    return np.concatenate(parts) / np.float32(prior.scale) if parts else np.empty((0, prior.args["embedding"]), np.float32)
+    drawn = np.concatenate(parts) if parts else np.empty((0, prior.args["embedding"]), np.float32)
+    return drawn / np.float32(prior.scale)
 
 
 def _sample(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +28,14 @@ class About(BaseModel):
     scale: PositiveFloat
     settings: PriorSettings
     history: History
+    space: str = ""
 
 
 def save_prior(prior: TrainedPrior, folder: Path) -> Path:
     """Write ``prior.safetensors`` and ``prior.json`` into `folder`, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in prior.module.state_dict().items()}
-    about = About(args=prior.args, scale=prior.scale, settings=prior.settings, history=prior.history)
+    about = About(args=prior.args, scale=prior.scale, settings=prior.settings, history=prior.history, space=prior.space)
     write_whole(folder / WEIGHTS, save(state))
     write_whole(folder / ABOUT, about.model_dump_json(indent=1).encode())
     return folder
@@ -57,8 +57,7 @@ def load_prior(folder: Path) -> TrainedPrior:
         module.load_state_dict(state)
     except (OSError, ValidationError, SafetensorError, RuntimeError) as error:
         raise BadInput(
-            f"{folder} holds no prior that can be read ({str(error).splitlines()[0]}): expected {WEIGHTS} and {ABOUT} as "
-            "training wrote them. Train it again"
+            f"{folder} holds no prior that can be read ({str(error).splitlines()[0]}): expected {WEIGHTS} and {ABOUT} "
+            "as training wrote them. Train it again"
         ) from error
-    history = History(**dataclasses.asdict(about.history))
-    return TrainedPrior(module.eval(), dict(about.args), about.scale, about.settings, history)
+    return TrainedPrior(module.eval(), dict(about.args), about.scale, about.settings, about.history, about.space)

@@ -1,8 +1,8 @@
-"""How like what was shown is what was painted: the eight scores of the literature, each with the network it looks through.
+"""How like what was shown is what was painted: eight scores, each with the network it looks through.
 
-PixCorr and SSIM compare pixels at 425 x 425; two-way identification asks in the features of a layer whether what was painted
-is more like its own image than like another; the last two are distances (Ozcelik & VanRullen 2023, Sci Rep 13:15666;
-Scotti et al. 2023, arXiv 2305.18274). A score whose network has no weights here is not run, and says so.
+PixCorr and SSIM compare pixels at 425 x 425; two-way identification asks in the features of a layer whether what was
+painted is more like its own image than like another; the last two are distances (Ozcelik & VanRullen 2023, Sci Rep
+13:15666; Scotti et al. 2023, arXiv 2305.18274). A score whose network has no weights here is not run, and says so.
 """
 
 from __future__ import annotations
@@ -136,8 +136,11 @@ def score_generation(
     known = [each.features for each in METRICS if each.features]
     for name in files:
         if name not in known:
-            raise ConfigError(f"no metric looks through {name!r}.{did_you_mean(name, known)} Networks: {', '.join(known)}")
-    return tuple(_score(each, pairs, files.get(each.features), draws, cache, device, progress, table) for each in METRICS)
+            hint = did_you_mean(name, known)
+            raise ConfigError(f"no metric looks through {name!r}.{hint} Networks: {', '.join(known)}")
+    return tuple(
+        _score(each, pairs, files.get(each.features), draws, cache, device, progress, table) for each in METRICS
+    )
 
 
 def _pairs(made: NDArray[Any], shown: NDArray[Any], of: NDArray[np.integer[Any]] | None) -> Pairs:
@@ -146,8 +149,8 @@ def _pairs(made: NDArray[Any], shown: NDArray[Any], of: NDArray[np.integer[Any]]
     inside = own.shape == (len(made),) and len(own) and own.min() >= 0 and own.max() < len(shown)
     if not inside or len(np.unique(own)) < 2:
         raise BadInput(
-            f"{len(made)} images were painted for {len(shown)} shown ones: expected some for two different ones or more, "
-            "and for each painted one the place of its own among those shown"
+            f"{len(made)} images were painted for {len(shown)} shown ones: expected some for two different ones or "
+            "more, and for each painted one the place of its own among those shown"
         )
     return Pairs(made, shown, own)
 
@@ -176,7 +179,8 @@ def _score(
         extract(pairs.made, row.name, **settings), extract(pairs.shown, row.name, cache=cache, **settings), pairs.own
     )
     if metric.kind == "two-way":
-        note = f"likeness: correlation in {row.summary}; exact over the other images shown; interval: bootstrap over images"
+        how = f"likeness: correlation in {row.summary}"
+        note = f"{how}; exact over the other images shown; interval: bootstrap over images"
         score = score_identification(seen.made, seen.shown[seen.own], seen.own, 2, draws).named(metric.name, note)
     else:
         score = score_pairs(metric.name, seen, correlation_distance, draws)

@@ -17,7 +17,12 @@ TOWERS = {
     "tiny-clip": {"embed_dim": 16, "vision_cfg": {"image_size": 224, "layers": 2, "width": 64, "patch_size": 56}},
     "tiny-eva": {
         "embed_dim": 24,
-        "vision_cfg": {"image_size": 224, "timm_model_name": "eva02_tiny_patch14_224", "timm_pool": "token", "timm_proj": None},
+        "vision_cfg": {
+            "image_size": 224,
+            "timm_model_name": "eva02_tiny_patch14_224",
+            "timm_pool": "token",
+            "timm_proj": None,
+        },
         "custom_text": True,
     },
 }

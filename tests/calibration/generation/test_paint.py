@@ -17,7 +17,8 @@ from calibration.datasets.photographs import locate
 from calibration.features import extract
 from calibration.features.resample import resize
 from calibration.generation import PAINTERS, open_painter
-from calibration.generation.paint import OFFLINE, _variant, offline, seed_of
+from calibration.generation.load import OFFLINE, _variant, offline
+from calibration.generation.paint import seed_of
 from calibration.generation.painters import SPACE
 from streamkit.errors import BadInput, ConfigError
 
@@ -127,7 +128,7 @@ def features(n: int = 2) -> np.ndarray:
     return np.random.default_rng(2).standard_normal((n, DIM)).astype(np.float32)
 
 
-SHORT = {"steps": 2, "size": SIZE}
+SHORT = {"steps": 2, "size": SIZE, "space": SPACE}
 
 
 def test_each_row_is_painted_several_times(painter):
@@ -172,7 +173,7 @@ def test_the_generators_own_settings_are_the_defaults(painter, monkeypatch):
             return type("Painted", (), {"images": np.zeros((settings["num_images_per_prompt"], *size))})
 
     replaced = type(painter)(PAINTERS["sdxl"], DIM, Pipeline())
-    assert replaced.paint(features(1), each=3).shape == (1, 3, 3, 1024, 1024)
+    assert replaced.paint(features(1), space=SPACE, each=3).shape == (1, 3, 3, 1024, 1024)
     (asked,) = asked
     assert (asked["prompt"], asked["num_inference_steps"], asked["guidance_scale"]) == ("", 30, 5.0)
     (embedding,) = asked["ip_adapter_image_embeds"]
@@ -239,8 +240,10 @@ def test_an_adapter_of_something_else_and_a_folder_that_is_not_whole_are_refused
 def test_features_of_another_encoder_are_refused(painter):
     with pytest.raises(BadInput, match=r"features of 'eva02_e_14' .* from those of 'clip_vit_h_14' only"):
         painter.paint(features(), space="eva02_e_14")
+    with pytest.raises(BadInput, match="features of '' were given"):
+        painter.paint(features(), space="")
     with pytest.raises(BadInput, match=r"shape \(2, 11\), this adapter takes \(n, 12\)"):
-        painter.paint(features()[:, :-1])
+        painter.paint(features()[:, :-1], space=SPACE)
 
 
 def test_files_in_sixteen_bits_alone_are_found(tmp_path):
@@ -252,13 +255,14 @@ def test_files_in_sixteen_bits_alone_are_found(tmp_path):
 
 
 def test_published_weights_paint_images_that_their_own_encoder_recognises():
-    folder, adapter, encoder = (os.environ.get(f"STREAMKIT_{name}", "") for name in ("SDXL", "IP_ADAPTER", "CLIP_VIT_H_14"))
+    names = ("SDXL", "IP_ADAPTER", "CLIP_VIT_H_14")
+    folder, adapter, encoder = (os.environ.get(f"STREAMKIT_{name}", "") for name in names)
     if not (folder and adapter and encoder):
         pytest.skip("not run: the weights of SDXL, IP-Adapter and CLIP ViT-H/14 are not here (set STREAMKIT_SDXL, …)")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     shown = np.stack([resize(load_colour(name)[None], (512, 512))[0] for name in ("astronaut", "coffee", "rocket")])
     wanted = extract(shown, SPACE, encoder, device=device)
     opened = open_painter(folder, adapter, accept_licence=True, device=device)
-    made = opened.paint(wanted, size=512)[:, 0]
+    made = opened.paint(wanted, space=SPACE, size=512)[:, 0]
     likeness = np.corrcoef(extract(made, SPACE, encoder, device=device), wanted)[:3, 3:]
     assert likeness.argmax(1).tolist() == [0, 1, 2]
