@@ -110,8 +110,8 @@ def calibrate(
     resume
         A folder where trainings by gradient are written to and taken up from; None for none.
     scheduler
-        Where the folds of a cross-validation run side by side: ``"local"``, or the address of a Dask scheduler; None for
-        one after the other in this process.
+        Where the folds of a cross-validation run side by side: ``"local"``, or the address of a Dask scheduler; None
+        for one after the other in this process.
 
     Raises
     ------
@@ -130,10 +130,33 @@ def calibrate(
     unseen = [r for r in recordings if r.meta.group in held]
     for recording in unseen if held_out_dir is not None else ():
         check_free(Path(held_out_dir) / recording.meta.name, "--held-out", overwrite)
+    checkpoints = None if resume is None else Path(resume)
+    if recipe.target.kind == "embedding":
+        from calibration.calibrate_embedding import make
+
+        checkpoint = None if checkpoints is None else checkpoints / "bundle"
+        made = make(recipe, recordings, out, progress, checkpoint, overwrite)
+        report = write_report(
+            made.bundle.path / "report",
+            bundle=made.bundle,
+            recipe=recipe,
+            scores=made.scores,
+            cross_validation=(),
+            answers=made.answers,
+            history=made.fitted.history,
+            training=made.examples,
+            sfreq=made.sfreq,
+            parity=made.parity,
+            agreement=made.agreement,
+        )
+        written = write_held_out(unseen, Path(held_out_dir), overwrite) if held_out_dir is not None else ()
+        seconds, scores = time.monotonic() - begin, tuple(made.scores)
+        return CalibrationResult(
+            made.bundle, scores, (), made.parity, tuple(kept), tuple(held), written, report, seconds
+        )
     spec = contract_stream(recordings, recipe)
     output = output_of(recordings[0], recipe)
 
-    checkpoints = None if resume is None else Path(resume)
     cross_validation = cross_validate(recipe, recordings, spec, output, progress, checkpoints, scheduler)
     prepared = prepare(recipe, training, spec, progress)
     bundle_checkpoint = None if checkpoints is None else checkpoints / "bundle"

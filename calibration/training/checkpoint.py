@@ -68,8 +68,8 @@ class Checkpoint:
         document = self._document(index)
         if found := differences(document["identity"], self._whole(identity)):
             raise BadInput(
-                f"the checkpoint {self.folder} is of another training: {'; '.join(found)}. Take the same recipe and data "
-                "as then, or another folder"
+                f"the checkpoint {self.folder} is of another training: {'; '.join(found)}. Take the same recipe and "
+                "data as then, or another folder"
             )
         return Saved(self._tensors(document), document["facts"])
 

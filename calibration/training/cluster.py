@@ -63,7 +63,9 @@ def connect(distributed: Any, address: str) -> Any:
         ) from error
 
 
-def submit(client: Any, calls: Sequence[tuple[Any, ...]], names: Sequence[str], numbers: Sequence[int]) -> dict[Any, int]:
+def submit(
+    client: Any, calls: Sequence[tuple[Any, ...]], names: Sequence[str], numbers: Sequence[int]
+) -> dict[Any, int]:
     """Hand tasks to the cluster; returns their futures with their numbers."""
     with warnings.catch_warnings():
         # a copy of the arguments stays with the scheduler, so that a lost worker loses no data

@@ -60,9 +60,7 @@ def strategy_of(settings: LoopSettings, accelerator: str) -> Any:
         return "auto"
     strategies = require("lightning_fabric.strategies", "train", "training")
     backend = "gloo" if accelerator == "cpu" else "nccl"
-    return strategies.DDPStrategy(
-        start_method="spawn", find_unused_parameters=True, process_group_backend=backend
-    )
+    return strategies.DDPStrategy(start_method="spawn", find_unused_parameters=True, process_group_backend=backend)
 
 
 def seed_everything(settings: LoopSettings, epoch: int, rank: int, world: int) -> None:

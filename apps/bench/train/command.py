@@ -47,7 +47,9 @@ def command(
 
     require("lightning_fabric", "train", "the benchmark of training")
     if rows % batch:
-        raise BadInput(f"--rows {rows}: expected a multiple of --batch {batch}, so that every loop takes the same steps")
+        raise BadInput(
+            f"--rows {rows}: expected a multiple of --batch {batch}, so that every loop takes the same steps"
+        )
     names = [word.strip() for word in models.split(",") if word.strip()]
     for name in names:
         builder_of(name)

@@ -77,7 +77,9 @@ def _fit(module: nn.Module, rows: Rows, job: TrainJob, fused: bool) -> float:
     return fit(module, loss_of, {"X": rows[0], "y": rows[1]}, settings).train[-1]
 
 
-def _step(module: nn.Module, x: torch.Tensor, y: torch.Tensor, optimiser: torch.optim.Optimizer, schedule: object) -> float:
+def _step(
+    module: nn.Module, x: torch.Tensor, y: torch.Tensor, optimiser: torch.optim.Optimizer, schedule: object
+) -> float:
     loss = nn.functional.cross_entropy(module(x), y)
     optimiser.zero_grad()
     loss.backward()

@@ -28,9 +28,9 @@ METHOD = (
     "steps: AdamW, cosine schedule with warm-up, gradient clipped to norm 1, the loss of every step noted. streamkit: "
     "the loop that `streamkit calibrate` runs; streamkit_fused: the same with train.fused; plain: a loop by hand with "
     "the rows in one tensor, indexed by torch.randperm, torch's AdamW and LambdaLR, loss.item() after every step; "
-    "dataloader: the same steps fed by a shuffling DataLoader. Each contender is a process of its own that sleeps while "
-    "the others run; in every round each trains one block of epochs (a fresh network, all set-up included), in an order "
-    "that rotates. throughput: rows over seconds, median over rounds; ratio: median over rounds of streamkit's "
+    "dataloader: the same steps fed by a shuffling DataLoader. Each contender is a process of its own that sleeps "
+    "while the others run; in every round each trains one block of epochs (a fresh network, all set-up included), in "
+    "rotating order. throughput: rows over seconds, median over rounds; ratio: median over rounds of streamkit's "
     "throughput over the other's in the same round, with the smallest and largest. The warm-up block does not count. "
     "streamkit and plain must end on the same loss. peak_mb: largest resident memory of the process; before_mb: the "
     "same when rows and packages were loaded, before the first step."
@@ -49,12 +49,15 @@ def measure(jobs: Sequence[TrainJob], rounds: int, seconds: float, say: Say = la
 
 def measure_one(job: TrainJob, rounds: int, seconds: float) -> dict[str, Any]:
     """Race all contenders on one job, in blocks of about `seconds`."""
-    with tempfile.TemporaryDirectory(prefix="streamkit-bench-") as name, children(Path(name)) as start:
+    with tempfile.TemporaryDirectory(prefix="streamkit-bench-") as folder, children(Path(folder)) as start:
         sized = job.model_copy(update={"epochs": epochs_for(job, seconds, start)})
         racing = {name: start(name, words(name, sized)) for name in CONTENDERS}
         ready = {name: child.hear(READY_S) for name, child in racing.items()}
         blocks = race(racing, rounds)
-    if math.fabs(difference := blocks["streamkit"][-1]["loss"] - blocks["plain"][-1]["loss"]) > TOLERANCE[job.accelerator]:
+    if (
+        math.fabs(difference := blocks["streamkit"][-1]["loss"] - blocks["plain"][-1]["loss"])
+        > TOLERANCE[job.accelerator]
+    ):
         raise CheckFailed(f"{job.model}: streamkit and the plain loop end {difference:.2g} apart: not the same job")
     return row_of(sized, ready, blocks)
 
