@@ -33,10 +33,10 @@ PROBES = (4, 16)
 STEPS = 2
 PACKAGES = ("streamkit", "numpy", "torch")
 METHOD = (
-    "Each row is a process of its own that builds encoder and decoder at the published size, draws a batch of white noise "
-    "and makes two steps of Adam (learning rate 1e-3, betas .5 and .999) on the sum of the four losses (contrastive, "
-    "feature, reconstruction from the brain and from the image), in float32. seconds: of either step, the first of which "
-    "pays for the memory. peak_mb: most resident memory of the process (on a GPU: most memory that torch held there), "
+    "Each row is a process of its own that builds encoder and decoder at the published size, draws a batch of white "
+    "noise and makes two steps of Adam (learning rate 1e-3, betas .5 and .999) on the sum of the four losses "
+    "(contrastive, feature, reconstruction from the brain and from the image), in float32. seconds: of either step, "
+    "the first of which pays for the memory. peak_mb: most resident memory of the process (on a GPU: that torch held), "
     "before_mb: what it was before the first step, with model and data. moved: part of the parameters that the steps "
     "changed. The prior learns to predict noise (mean squared error). predicted_mb and predicted_seconds, of the "
     "published batch, are drawn from the two small steps in `probes` and not measured."

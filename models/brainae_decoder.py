@@ -69,8 +69,8 @@ class Widen(nn.ConvTranspose2d):
 class BrainDecoder(nn.Module):
     """Brain decoder: ``(B, embedding)`` to ``(B, n_chans, n_times)``.
 
-    Where ``n_times - kernel + 1`` is no multiple of `pool`, one position more is made than fits and the last samples are
-    cropped; 250 and 200 samples need none.
+    Where ``n_times - kernel + 1`` is no multiple of `pool`, one position more is made than fits and the last samples
+    are cropped; 250 and 200 samples need none.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """The diffusion prior that turns a brain embedding into an image embedding: a U-Net of linear layers.
 
 BrainAE leaves it to ATM (Li et al. 2024, arXiv 2403.07721). Widths 1024, 512, 256, 128, 64; at each level down and up
-what is known of time and condition is added, then linear, layer norm, SiLU; what came into a level down is added to what
-leaves the level up of the same width. 9,675,648 parameters.
+what is known of time and condition is added, then linear, layer norm, SiLU; what came into a level down is added to
+what leaves the level up of the same width. 9,675,648 parameters.
 
 It predicts the noise. Condition rows of zeros stand for no condition, in training (dropped with probability 0.1) as in
 `streamkit.inference.runners.diffusion`, of which it is the denoiser.

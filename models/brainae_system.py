@@ -93,8 +93,8 @@ def _projection(img_proj: str, n_features: int, embedding: int) -> nn.Module | N
         raise ValueError(f"img_proj={img_proj!r} was given, expected 'auto', 'none' or 'linear'")
     if img_proj == "none" and n_features != embedding:
         raise ValueError(
-            f"img_proj='none' was given with {n_features} features and an embedding of {embedding}, expected as many of "
-            "each: use img_proj='linear', or change the embedding"
+            f"img_proj='none' was given with {n_features} features and an embedding of {embedding}, expected as many "
+            "of each: use img_proj='linear', or change the embedding"
         )
     return nn.Linear(n_features, embedding) if img_proj == "linear" or n_features != embedding else None
 

@@ -5,8 +5,8 @@ EEGNet (Lawhern et al. 2018), ShallowFBCSPNet and Deep4Net (Schirrmeister et al.
 
 BrainAE compares them as brain encoders of 1024 numbers. Built so by braindecode 1.8 at 63 x 250 they have the sizes
 its authors count: EEGNet 117,824, ShallowFBCSPNet 553,504, EEGConformer 376,832 and Deep4Net 47,071,874 parameters. The
-last is an accident of that window: Deep4Net wants 441 samples, its kernels and pools shrink for fewer, and its last layer
-then spans 229 positions and holds 46.9 million weights. `backbone_encoder` averages over those positions instead
+last is an accident of that window: Deep4Net wants 441 samples, its kernels and pools shrink for fewer, and its last
+layer then spans 229 positions and holds 46.9 million weights. `backbone_encoder` averages over those positions instead
 (``pooled=True``, 377,474 parameters); with ``pooled=False`` the published count is met.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 PAPERS: dict[str, str] = {
-    "brainae": "BrainAE: a shared embedding of images and of the EEG, MEG and multi-unit activity they evoke",
+    "brainae": "BrainAE: a shared embedding of images and of the brain activity they evoke",
     "spikes2video": "Macaque multi-unit activity to video",
     "image2ecog": "Human ECoG predicted from images",
     "mouse-v1": "Images from mouse V1 (EPFL report)",
@@ -89,7 +89,7 @@ SYSTEMS: dict[str, SystemRow] = {
             ("brainae-eeg", "brainae-eeg-small"),
             ("things_eeg2", "world"),
             (LINEAR, *BACKBONES),
-            (*EXPERIMENTS, "backbones"),
+            (*EXPERIMENTS, "backbones", "noise"),
             FROZEN,
         ),
         SystemRow(

@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("psutil")
 
-from benchmarks.full_size_step import PRIOR, Step, apart, brainae, foretell, largest, measure, prior, row  # noqa: E402
-from models.systems import SYSTEMS  # noqa: E402
+from benchmarks.full_size_step import PRIOR, Step, apart, brainae, foretell, largest, measure, prior, row
+from models.systems import SYSTEMS
 
 TINY = {"n_chans": 4, "n_times": 64, "embedding": 16, "filters": 4}
 SMALL: dict[str, dict[str, Any]] = {"brainae_encoder": TINY, "brainae_decoder": TINY}

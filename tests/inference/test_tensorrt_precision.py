@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
-from apps.bench.inference.networks import Arrays, examples, input_names, settle
-from calibration.export import export_graph, run_torch
 from models.table import MODELS
 from streamkit.errors import BackendError
 from streamkit.inference.onnx_file import signature
@@ -18,7 +15,8 @@ from streamkit.inference.onnx_precision import FOLLOWERS, MIN_OPSET, PRODUCTS, i
 from streamkit.inference.settings import TOLERANCES, Precision
 from tests import small_graphs
 from tests.models import operators
-from tests.models.cases import CASES, OF_BRAINDECODE, build
+from tests.models.cases import CASES
+from tests.models.exports import exported
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, checker, helper, numpy_helper  # noqa: E402
@@ -81,31 +79,20 @@ def relative_error(got: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.abs(got - wanted).max() / np.abs(wanted).max())
 
 
-@cache
-def exported(name: str) -> tuple[bytes, Arrays, np.ndarray]:
-    """ONNX bytes of a model of the table at its test size, inputs, and what torch says to them."""
-    if name in OF_BRAINDECODE:
-        pytest.importorskip("braindecode")
-    module, inputs = build(name), examples(CASES[name].inputs, 16, 2)
-    settle(module, *inputs)
-    few = tuple(each[:3] for each in inputs)
-    return export_graph(module, inputs, input_names=input_names(len(inputs))).onnx, few, run_torch(module, few)
-
-
 def test_every_model_is_tried() -> None:
     assert set(CASES) == set(MODELS)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_model_agrees_in_fp16(name: str) -> None:
-    content, inputs, answers = exported(name)
-    assert relative_error(run(in_precision(content, "fp16"), *inputs), answers) <= TOLERANCES["fp16"]
+    made = exported(name)
+    assert relative_error(run(in_precision(made.files.onnx, "fp16"), *made.inputs), made.answers) <= TOLERANCES["fp16"]
 
 
 @BOTH
 @pytest.mark.parametrize("name", CASES)
 def test_every_model_multiplies_in_fewer_bits_and_keeps_its_face(name: str, precision: Precision) -> None:
-    content, _, _ = exported(name)
+    content = exported(name).files.onnx
     converted = in_precision(content, precision)
     assert signature(converted) == signature(content)
     products = [kind for op, kind in types(converted).values() if op in PRODUCTS]
@@ -116,7 +103,7 @@ def test_every_model_multiplies_in_fewer_bits_and_keeps_its_face(name: str, prec
 @BOTH
 @pytest.mark.parametrize("name", CASES)
 def test_every_model_is_still_made_of_what_tensorrt_takes(name: str, precision: Precision) -> None:
-    content, _, _ = exported(name)
+    content = exported(name).files.onnx
     assert operators.refused_by_tensorrt(in_precision(content, precision)) == []
 
 

@@ -8,17 +8,19 @@ from typing import Any
 
 import torch
 
+from models.eeg_backbones import BACKBONES
 from models.table import MODELS
 
 SFREQ = 128.0
 Shape = tuple[int, ...]
+Args = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Case:
     """A network, and how it learns eight items by heart: `within` is what is left of the variance of its targets."""
 
-    args: dict[str, Any]
+    args: Args
     inputs: tuple[Shape, ...]
     output: Shape
     classes: bool = False
@@ -30,7 +32,7 @@ class Case:
 def of_windows(
     shape: tuple[int, int] = (4, 64),
     out_shape: Shape = (3,),
-    args: dict[str, Any] | None = None,
+    args: Args | None = None,
     steps: int = 60,
     lr: float = 1e-2,
 ) -> Case:
@@ -39,13 +41,13 @@ def of_windows(
     return Case(every, (shape,), out_shape, classes=len(out_shape) == 1, steps=steps, lr=lr)
 
 
-def encoder(shape: tuple[int, int] = (4, 128), embedding: int = 16, args: dict[str, Any] | None = None, **how: Any) -> Case:
+def encoder(shape: tuple[int, int] = (4, 128), embedding: int = 16, args: Args | None = None, **how: Any) -> Case:
     n_chans, n_times = shape
     every = {"n_chans": n_chans, "n_times": n_times, "embedding": embedding, **(args or {})}
     return Case(every, (shape,), (embedding,), **how)
 
 
-def decoder(shape: tuple[int, int] = (4, 64), embedding: int = 32, args: dict[str, Any] | None = None, **how: Any) -> Case:
+def decoder(shape: tuple[int, int] = (4, 64), embedding: int = 32, args: Args | None = None, **how: Any) -> Case:
     n_chans, n_times = shape
     every = {"n_chans": n_chans, "n_times": n_times, "embedding": embedding, **(args or {})}
     return Case(every, ((embedding,),), shape, **how)
@@ -77,13 +79,13 @@ CASES = {
         within=0.6,  # its last layers drop half and a third, whatever it is told
     ),
 }
-OF_BRAINDECODE = frozenset(name for name in CASES if name.startswith(("eegnet", "shallow_fbcsp", "deep4", "eegconformer")))
+OF_BRAINDECODE = frozenset(name for name in CASES if name.partition("_encoder")[0] in BACKBONES)
 
 
 def registered() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group="streamkit.models") if point.value.startswith("models.")}
 
 
-def build(name: str, args: dict[str, Any] | None = None) -> Any:
+def build(name: str, args: Args | None = None) -> Any:
     torch.manual_seed(1)
     return registered()[MODELS[name].builder].load()(**(CASES[name].args if args is None else args))

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from apps.bench.inference.networks import examples
-from calibration.export import check_export, export_graph, run_torch
+from calibration.export import check_export, run_torch
 from models.table import MODELS, Size
 from streamkit.inference.onnx_file import signature
 from tests.models.cases import CASES, OF_BRAINDECODE, Case, build, registered
+from tests.models.exports import exported
 
 ROOT = Path(__file__).parents[2]
 SIZES = [(name, size) for name, row in MODELS.items() for size in ("", *row.also)]
@@ -61,12 +62,9 @@ def test_it_says_the_same_twice_in_eval_mode(name: str) -> None:
 
 
 def test_it_exports_and_onnxruntime_agrees(name: str) -> None:
-    model, given = build(name), inputs(name, 3)
-    with torch.no_grad():
-        model.train()(*map(torch.from_numpy, inputs(name, 8)))  # running statistics that are not their initial ones
-    files = export_graph(model, given, input_names=[f"input_{at}" for at in range(len(given))])
-    assert check_export(files, given, run_torch(model, given)) <= 1e-4
-    sources, (target,) = signature(files.onnx)
+    made = exported(name)
+    assert check_export(made.files, made.inputs, made.answers) <= 1e-4
+    sources, (target,) = signature(made.files.onnx)
     assert [source.shape for source in sources] == [(None, *shape) for shape in CASES[name].inputs]
     assert target.shape == (None, *CASES[name].output)
 

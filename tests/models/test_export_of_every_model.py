@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-from apps.bench.inference.networks import Arrays, examples, input_names, settle
-from calibration.export import OPSET, export_graph, run_torch
-from models.table import MODELS, Size
-from streamkit.bundle import GraphFiles
+from apps.bench.inference.networks import input_names
+from calibration.export import OPSET
+from models.table import MODELS
 from streamkit.inference.onnx_file import external_files, signature
-from tests.models import operators
-from tests.models.cases import CASES, OF_BRAINDECODE, build
+from tests.models import exports, operators
+from tests.models.exports import Exported
 
 onnx = pytest.importorskip("onnx")
 TOLERANCE = 1e-4
@@ -23,38 +21,18 @@ LARGEST = 2**31 - 1
 """Bytes of a protobuf message."""
 
 
-@dataclass(frozen=True)
-class Exported:
-    name: str
-    files: GraphFiles
-    inputs: Arrays
-    answers: np.ndarray
-
-    def batch(self, n: int) -> dict[str, np.ndarray]:
-        return {name: each[:n] for name, each in zip(input_names(len(self.inputs)), self.inputs, strict=True)}
-
-
 def everything() -> Iterator[Any]:
+    """Every network small; as published, in every published size, where there is time for it."""
     for name, row in MODELS.items():
-        case = CASES[name]
-        yield pytest.param((name, Size(case.args, case.inputs, case.output)), id=name)
-        yield pytest.param((name, row.at()), id=f"{name}-published", marks=pytest.mark.slow)
-        for size, published in row.also.items():
-            yield pytest.param((name, published), id=f"{name}-{size}", marks=pytest.mark.slow)
+        yield pytest.param((name, None), id=name)
+        for size in ("", *row.also):
+            yield pytest.param((name, size), id=f"{name}-{size or 'published'}", marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module", params=everything())
 def exported(request: pytest.FixtureRequest) -> Exported:
     name, size = request.param
-    if name in OF_BRAINDECODE:
-        pytest.importorskip("braindecode")
-    module = build(name, size.args)
-    inputs = examples(size.inputs, 16, 2)
-    settle(module, *inputs)
-    builder = MODELS[name].builder
-    files = export_graph(module, inputs, builder=builder, builder_args=size.args, input_names=input_names(len(inputs)))
-    few = tuple(each[:3] for each in inputs)
-    return Exported(name, files, few, run_torch(module, few))
+    return exports.exported(name) if size is None else exports.export(name, MODELS[name].at(size))
 
 
 def relative_error(got: np.ndarray, wanted: np.ndarray) -> float:

@@ -68,8 +68,11 @@ def test_names_are_what_recipes_and_commands_call_them() -> None:
     assert len(PAPERS) == 5
 
 
-def test_experiments_of_brainae_are_those_that_can_be_run() -> None:
-    from calibration.brainae.experiments import EXPERIMENTS
+@pytest.mark.parametrize("key", sorted({system.paper for system in SYSTEMS.values()}))
+def test_experiments_are_those_that_reproduce_can_run(key: str) -> None:
+    from calibration.papers import PAPERS as REPRODUCED
 
-    listed = {name for system in SYSTEMS.values() if system.paper == "brainae" for name in system.experiments}
-    assert listed == set(EXPERIMENTS)
+    paper = REPRODUCED[key]
+    assert paper.title == PAPERS[key]
+    listed = {name for system in SYSTEMS.values() if system.paper == key for name in system.experiments}
+    assert listed == set(paper.experiments)
