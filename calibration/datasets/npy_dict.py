@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibration.datasets.dataset import wrong_layout
 from calibration.datasets.pickle_reader import PickleReader, Refused
@@ -57,6 +58,24 @@ def fields_of(file: Path, names: tuple[str, ...], source: str) -> list[Any]:
     if not set(names) <= set(found):
         raise wrong_layout(file, f"the fields {', '.join(names)}", ", ".join(map(str, found)) or "none", source)
     return [found[name] for name in names]
+
+
+def texts(value: Any) -> list[str]:
+    """A field as a list of text; empty where it is no list."""
+    return [str(item) for item in value] if isinstance(value, (list, tuple, np.ndarray)) else []
+
+
+def numbers(value: Any) -> NDArray[np.float64]:
+    """A field as a row of numbers; empty where it is none."""
+    try:
+        return np.asarray(value, np.float64).ravel()
+    except (TypeError, ValueError):
+        return np.zeros(0)
+
+
+def dimensions(value: Any) -> int:
+    """How many dimensions a field of numbers has; 0 where it is no array of them."""
+    return value.ndim if isinstance(value, np.ndarray) and value.dtype.kind in "iuf" else 0
 
 
 def value_of(file: Path) -> Any:

@@ -28,6 +28,8 @@ from streamkit.recording import Markers, Recording, RecordingMeta, Signal
 from streamkit.types import StreamSpec
 
 SPACING_S = 1.0
+AT_ONCE = 128
+"""About so many trials are read together to be averaged."""
 Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Rows = NDArray[np.intp]
 Split = Literal["train", "test"]
@@ -146,7 +148,9 @@ def sampling(times: NDArray[np.float64], file: Path, source: str) -> float:
     """Rate in Hz of times in seconds; RecordingError where they are not evenly spaced."""
     steps = np.diff(times)
     if len(steps) == 0 or steps.min() <= 0 or not np.allclose(steps, steps.mean(), rtol=1e-3, atol=0):
-        raise wrong_layout(file, "times that are evenly spaced", f"{len(times)} times, steps {np.unique(steps)[:3]}", source)
+        raise wrong_layout(
+            file, "times that are evenly spaced", f"{len(times)} times, steps {np.unique(steps)[:3]}", source
+        )
     return round(float(1 / steps.mean()), 3)
 
 
@@ -158,11 +162,25 @@ def averaged(trials: Trials) -> Trials:
     groups = [np.array(group, np.intp) for group in rows.values()]
 
     def read(chosen: Rows) -> NDArray[np.float32]:
-        return np.stack([trials.read(groups[k]).mean(axis=0, dtype=np.float64).astype(np.float32) for k in chosen])
+        sizes = np.array([len(groups[k]) for k in chosen])
+        parts = np.split(chosen, np.flatnonzero(np.diff(np.cumsum(sizes) // AT_ONCE)) + 1)
+        return np.concatenate([means(trials, [groups[k] for k in part]) for part in parts])
 
     concepts = [trials.concepts[group[0]] for group in groups]
     columns = {"repeats": [len(group) for group in groups]}
     return replace(trials, images=list(rows), concepts=concepts, read=read, columns=columns)
+
+
+def means(trials: Trials, groups: Sequence[Rows]) -> NDArray[np.float32]:
+    """Mean over each group of trials, all read together."""
+    data = trials.read(np.concatenate(groups))
+    stops = np.cumsum([len(group) for group in groups])
+    return np.stack(
+        [
+            data[stop - len(group) : stop].mean(axis=0, dtype=np.float64).astype(np.float32)
+            for stop, group in zip(stops, groups, strict=True)
+        ]
+    )
 
 
 def recordings_of(

@@ -1,4 +1,4 @@
-r"""TVSD, the THINGS Ventral Stream Spiking Dataset: two macaques, 1,024 electrodes (Papale et al. 2025, Neuron 113:539).
+r"""TVSD, the THINGS Ventral Stream Spiking Dataset: two macaques, 1,024 electrodes (Papale et al. 2025, Neuron 113).
 
 Published (gin.g-node.org/paolo_papale/TVSD; fields as its README and ``_code/norm_MUA.m`` have them, MATLAB 7.3, which
 is HDF5 with the dimensions reversed) as ``monkey{F,N}/``
@@ -133,9 +133,7 @@ def read_monkey(monkey: str, file: Path, options: TvsdOptions, images: dict[str,
         for split in options.splits:
             kept = np.array([split == "test" or image.concept not in tested for image in shown[split]])
             make = normalized if options.layout == "normalized" else time_course
-            yield from recordings_of(
-                make(source, split, shown[split], kept), split, options, meta_of(source), images
-            )
+            yield from recordings_of(make(source, split, shown[split], kept), split, options, meta_of(source), images)
 
 
 def meta_of(source: Source) -> RecordingMeta:
@@ -143,15 +141,18 @@ def meta_of(source: Source) -> RecordingMeta:
     options = source.options
     details: dict[str, Any] = options.model_dump(include={"layout", "exclude_test_concepts", "average"})
     if options.layout == "normalized":
-        details |= {key: quality(source.data[key], source.picks) for key in ("SNR_max", "oracle")}
+        details |= {key: quality(source, key) for key in ("SNR_max", "oracle")}
     return RecordingMeta(
         name=f"monkey{source.monkey}", subject=source.monkey, source=SOURCE, licence=LICENCE, details=details
     )
 
 
-def quality(values: Any, picks: Rows) -> list[float | None]:
-    """A number for each electrode, as JSON holds it."""
-    return [round(float(value), 4) if np.isfinite(value) else None for value in np.ravel(values)[picks]]
+def quality(source: Source, key: str) -> list[float | None]:
+    """A number for each electrode that is asked for, as JSON holds it."""
+    values = np.ravel(source.data[key])
+    if len(values) != len(source.ch_names):
+        raise wrong_layout(source.file, f"{key} of {len(source.ch_names)} electrodes", f"{len(values)}", SOURCE)
+    return [round(float(value), 4) if np.isfinite(value) else None for value in values[source.picks]]
 
 
 @contextmanager

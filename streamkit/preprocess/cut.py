@@ -116,6 +116,7 @@ def _window(processed: Chunk, at: int, event: Event | None, sfreq: float, config
         event,
         processed.arrival,
         None if _all_valid(processed, slice(start, stop)) or processed.valid is None else processed.valid[start:stop],
+        stamps=processed.stamps[start:stop],
     )
 
 

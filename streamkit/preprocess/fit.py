@@ -113,9 +113,7 @@ def _blocks(earlier: Preprocessor, chunks: Iterable[Chunk]) -> Iterator[Block]:
         yield from earlier.blocks(chunk)
 
 
-def _whitened(
-    stage: WhitenSettings, earlier: Preprocessor, recordings: Sequence[Iterable[Chunk]]
-) -> WhitenSettings:
+def _whitened(stage: WhitenSettings, earlier: Preprocessor, recordings: Sequence[Iterable[Chunk]]) -> WhitenSettings:
     length = max(2, round(stage.epoch * require_rate(earlier.out)))
     noise = NoiseCovariance(earlier.out.n_chans, length)
     for chunks in recordings:

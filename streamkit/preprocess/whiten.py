@@ -50,11 +50,11 @@ class Whiten(SampleStage):
     def __init__(self, spec: StreamSpec, settings: WhitenSettings) -> None:
         if settings.matrix is None:
             raise ConfigError("has no matrix yet; calibrate with it, or give it")
-        sizes = {len(settings.matrix), *map(len, settings.matrix)}
-        if sizes != {spec.n_chans}:
+        n_rows, widths = len(settings.matrix), sorted({len(row) for row in settings.matrix})
+        if n_rows != spec.n_chans or widths != [spec.n_chans]:
             raise ConfigError(
-                f"matrix has {len(settings.matrix)} rows of {', '.join(map(str, sorted(set(map(len, settings.matrix)))))} "
-                f"values, expected {spec.n_chans} rows of {spec.n_chans}, one for each channel"
+                f"matrix has {n_rows} rows of {' or '.join(map(str, widths))} values, expected {spec.n_chans} rows of "
+                f"{spec.n_chans}, one for each channel"
             )
         self._matrix: Samples = np.array(settings.matrix)
         super().__init__(spec.model_copy(update={"unit": "sd"}))

@@ -202,22 +202,25 @@ class Windower:
         if crosses and self.config.gaps != "flag":
             self.counts["gap"] += 1
             return []
-        rows, mask, valid = self._rows(at, self._start, self._stop)
+        part = self._ring.view(at + self._start, self._stop - self._start)
+        rows, mask, valid = _rows(part)
         if self._baseline is not None:
-            before, _, before_valid = self._rows(at, *self._baseline)
+            first, stop = self._baseline
+            before, _, before_valid = _rows(self._ring.view(at + first, stop - first))
             rows = (rows - before.mean(axis=0, dtype=np.float64)).astype(np.float32)
             valid = valid and before_valid
         self.counts["decoded"] += 1
         last = at + self._newest
         stamp = float(self._ring.view(last, 1).stamps[0])
         gaps = self._gaps_before + bisect_right(self._gaps, last)
-        return [Window(rows, stamp, last, valid and not crosses, event, self._arrivals[last], mask, gaps=gaps)]
+        arrival, valid = self._arrivals[last], valid and not crosses
+        return [Window(rows, stamp, last, valid, event, arrival, mask, gaps=gaps, stamps=part.stamps)]
 
-    def _rows(self, at: int, start: int, stop: int) -> tuple[FloatArray, Mask | None, bool]:
-        """Values, which samples are valid (None for all), and whether all are."""
-        part = self._ring.view(at + start, stop - start)
-        valid = part.valid is None or bool(part.valid.all())
-        return part.data, None if valid else part.valid, valid
+
+def _rows(part: Chunk) -> tuple[FloatArray, Mask | None, bool]:
+    """Values, which samples are valid (None for all), and whether all are."""
+    valid = part.valid is None or bool(part.valid.all())
+    return part.data, None if valid else part.valid, valid
 
 
 def _part(chunk: Chunk, part: slice) -> Chunk:
@@ -233,4 +236,5 @@ def _part(chunk: Chunk, part: slice) -> Chunk:
 
 def _copied(window: Window) -> Window:
     mask = None if window.mask is None else window.mask.copy()
-    return dataclasses.replace(window, data=window.data.copy(), mask=mask)
+    stamps = None if window.stamps is None else window.stamps.copy()
+    return dataclasses.replace(window, data=window.data.copy(), mask=mask, stamps=stamps)

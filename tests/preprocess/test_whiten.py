@@ -30,7 +30,7 @@ def trials(n: int, seed: int, mixing: np.ndarray = MIXING, n_times: int = N_TIME
 
 
 def chain(**options: object) -> PreprocessConfig:
-    return PreprocessConfig.model_validate({"stages": [{"kind": "whiten", "epoch": N_TIMES / SFREQ, **options}]})
+    return PreprocessConfig.model_validate({"stages": [{"kind": "whiten"} | {"epoch": N_TIMES / SFREQ} | options]})
 
 
 def fitted(*signals: Signal, size: int = 64, **options: object) -> np.ndarray:
@@ -55,9 +55,9 @@ def test_the_matrix_is_that_of_the_published_procedure():
 
 
 def test_the_matrix_is_symmetric_and_noise_comes_out_white():
-    matrix = fitted(trials(200, seed=3))
+    matrix = fitted(trials(1, seed=3, n_times=20_000), epoch=200.0)
     np.testing.assert_array_equal(matrix, matrix.T)
-    fresh = trials(200, seed=4)
+    fresh = trials(1, seed=4, n_times=20_000)
     config = chain(matrix=matrix.tolist())
     preprocessor = Preprocessor(SPEC, config)
     out = preprocessor.process(fresh.whole()).data
@@ -65,7 +65,7 @@ def test_the_matrix_is_symmetric_and_noise_comes_out_white():
     np.testing.assert_allclose(out, fresh.data @ matrix, rtol=1e-4, atol=1e-4)
     before, after = np.corrcoef(fresh.data.T), np.cov(out.T)
     assert np.abs(before - np.eye(4)).max() > 0.3
-    np.testing.assert_allclose(after, np.eye(4), atol=0.1)
+    np.testing.assert_allclose(after, np.eye(4), atol=0.05)
 
 
 def test_the_fit_is_the_same_whatever_the_chunks():

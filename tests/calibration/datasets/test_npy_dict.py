@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,9 @@ def test_nothing_is_read_of_a_file_that_is_cut_anywhere(tmp_path: Path) -> None:
     for length in range(len(whole)):
         file = tmp_path / "cut.npy"
         file.write_bytes(whole[:length])
-        with pytest.raises(RecordingError, match=r"not a whole dictionary of arrays .*Get it from https://example\.org"):
+        with pytest.raises(
+            RecordingError, match=r"not a whole dictionary of arrays .*Get it from https://example\.org"
+        ):
             read_dict(file, SOURCE)
 
 
@@ -164,15 +167,13 @@ def test_bytes_changed_at_random_end_in_data_or_in_one_error(tmp_path: Path) -> 
     whole = saved(tmp_path, {"data": np.arange(20.0), "names": ["a", "b"], "f": np.float64(2)}, None).read_bytes()
     rng = np.random.default_rng(3)
     file = tmp_path / "changed.npy"
-    for _ in range(1500):
+    for _ in range(600):
         changed = bytearray(whole)
         for at in rng.integers(0, len(whole), rng.integers(1, 5)):
             changed[at] = rng.integers(0, 256)
         file.write_bytes(changed)
-        try:
+        with suppress(RecordingError):
             assert isinstance(read_dict(file, SOURCE), dict)
-        except RecordingError:
-            pass
 
 
 @pytest.mark.parametrize("value", [np.arange(5.0), [1, 2], "text", None])

@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 
 from calibration.datasets.things_meg import CH_NAMES as MEG_NAMES
-from calibration.datasets.tvsd import ch_names_of
 
 CONCEPTS = ("aardvark", "bat1", "coat_rack", "dog")
 """Concepts of training; two images of each."""
@@ -62,7 +61,7 @@ def eeg2_array(n_images: int, n_repeats: int, n_times: int = 20, n_chans: int = 
 
 
 def eeg2_preprocessed(root: Path, subject: str = "01", *, bare: bool = False, **changed: Any) -> None:
-    """``preprocessed_data/sub-<NN>``: 4 repeats of training images, 3 of test images; `bare`: without the npy header."""
+    """``preprocessed_data/sub-<NN>``: 4 repeats of training images, 3 of test images; `bare`: a plain pickle."""
     folder = root / "preprocessed_data" / f"sub-{subject}"
     folder.mkdir(parents=True)
     for part, n_images, n_repeats in (("training", 8, 4), ("test", 2, 3)):
@@ -104,9 +103,10 @@ def eeg2_raw(root: Path, subject: str = "01", session: str = "01", **changed: An
 
 
 MEG_COLUMNS = (
-    "trial_type image_nr category_nr exemplar_nr test_image_nr things_category_nr things_image_nr things_exemplar_nr "
-    "image_path image_on image_off onset responded RT keyID button_press session_nr run_nr trial_nr"
-).split()
+    *("trial_type", "image_nr", "category_nr", "exemplar_nr", "test_image_nr"),
+    *("things_category_nr", "things_image_nr", "things_exemplar_nr", "image_path"),
+    *("image_on", "image_off", "onset", "responded", "RT", "session_nr", "run_nr"),
+)
 
 
 def meg_epochs(root: Path, subject: str = "1", *, rename: dict[str, str] | None = None) -> np.ndarray:
@@ -192,5 +192,4 @@ def tvsd_monkey(root: Path, monkey: str = "F", **renamed: str) -> dict[str, np.n
         with h5py.File(folder / name, "w") as file:
             for key, value in content.items():
                 file[renamed.get(key, key)] = value
-    assert len(ch_names_of(monkey)) == 1024
     return {**fields, "physical": physical, "trials": trials}
