@@ -20,8 +20,8 @@ The dictionaries are pickles; they are read without running anything (`calibrati
 are mapped: each Recording takes the memory of its own samples, however large the file.
 
 What becomes a stream. ``layout="preprocessed"``: trials as `calibration.datasets.things` says, at the file's rate,
-whitened by the publisher, so unit ``sd``; the repeats of an image follow each other, for the publisher shuffled them over
-the sessions. ``layout="raw"``: 63 channels in microvolts at 1 kHz, one Recording per session and split, without gaps
+whitened by the publisher, so unit ``sd``; the repeats of an image follow each other, for they were shuffled over all
+sessions. ``layout="raw"``: 63 channels in microvolts at 1 kHz, one Recording per session and split, without gaps
 (the parts of a session were joined by the publisher); group ``train`` or ``test``, because the sessions of training
 share images. Events are labelled with the image's file name, ``target`` for a target.
 """

@@ -14,9 +14,6 @@ from streamkit.errors import ConfigError
 from streamkit.preprocess.stage import Samples, SampleStage, StageSettings
 from streamkit.types import StreamSpec
 
-PIECE = 1 << 15
-"""Values worked on at once, so that they stay in the cache from one channel to the next."""
-
 
 class WhitenSettings(StageSettings):
     """Whiten with the noise covariance of the training recordings.
@@ -60,17 +57,11 @@ class Whiten(SampleStage):
         super().__init__(spec.model_copy(update={"unit": "sd"}))
 
     def transform(self, data: Samples) -> Samples:
-        """Mix, channel after channel."""
+        """Mix the channels of each sample."""
         out = np.empty_like(data, order="C")
-        size = max(1, PIECE // data.shape[1])
-        for first in range(0, len(data), size):
-            self._mix(data[first : first + size], out[first : first + size])
+        product = np.empty_like(self._matrix)
+        # One sample at a time: a matrix product of many would add up in an order that depends on how many there are.
+        for sample, mixed in zip(data, out, strict=True):
+            np.multiply(sample[:, None], self._matrix, out=product)
+            np.add.reduce(product, axis=0, out=mixed)
         return out
-
-    def _mix(self, data: Samples, out: Samples) -> None:
-        # A matrix product would add up in an order that depends on how many samples there are.
-        np.multiply(data[:, :1], self._matrix[0], out=out)
-        product = np.empty_like(out)
-        for channel in range(1, data.shape[1]):
-            np.multiply(data[:, channel : channel + 1], self._matrix[channel], out=product)
-            out += product

@@ -154,14 +154,18 @@ def test_without_a_matrix_or_with_one_of_another_size_it_is_not_built():
         Preprocessor(SPEC, chain(matrix=np.eye(3).tolist()))
 
 
-def test_more_samples_than_are_worked_on_at_once_give_the_bits_of_few():
-    stamps = np.arange(30_000) / SFREQ
-    data = np.random.default_rng(15).normal(0, 10, (30_000, 4)).astype(np.float32)
-    config = chain(matrix=MIXING.tolist())
-    whole = Preprocessor(SPEC, config).process(Chunk(data, stamps)).data
-    small = Preprocessor(SPEC, config)
-    parts = [small.process(Chunk(data[at : at + 37], stamps[at : at + 37])).data for at in range(0, 30_000, 37)]
-    np.testing.assert_array_equal(np.concatenate(parts), whole)
+@pytest.mark.parametrize("n_chans", [1, 2, 63, 271])
+def test_any_number_of_channels_gives_the_bits_of_one_pass(n_chans: int):
+    spec = SPEC.model_copy(update={"ch_names": tuple(f"ch{k}" for k in range(n_chans))})
+    rng = np.random.default_rng(15)
+    stamps, data = np.arange(300) / SFREQ, rng.normal(0, 10, (300, n_chans)).astype(np.float32)
+    config = chain(matrix=rng.normal(0, 1, (n_chans, n_chans)).tolist())
+    whole = Preprocessor(spec, config).process(Chunk(data, stamps)).data
+    np.testing.assert_allclose(whole, data @ np.array(config.stages[0].matrix), rtol=1e-4, atol=1e-3)
+    for size in (1, 7, 299):
+        small = Preprocessor(spec, config)
+        parts = [small.process(Chunk(data[at : at + size], stamps[at : at + size])).data for at in range(0, 300, size)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 def test_the_example_of_the_documentation_is_valid():
