@@ -18,6 +18,4 @@ GABOR_ROW = FeatureRow(
     "no weights",
 )
 
-FEATURES: dict[str, FeatureRow] = {
-    row.name: row for row in (GABOR_ROW, *OPEN_CLIP_ROWS, *TIMM_ROWS, *TORCHVISION_ROWS)
-}
+FEATURES: dict[str, FeatureRow] = {row.name: row for row in (GABOR_ROW, *OPEN_CLIP_ROWS, *TIMM_ROWS, *TORCHVISION_ROWS)}

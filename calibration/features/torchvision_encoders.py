@@ -29,7 +29,7 @@ def tapped(architecture: str, layer: str) -> nn.Module:
     taps = require("torchvision.models.feature_extraction", "features", "a torchvision encoder")
     inception = {"transform_input": True, "init_weights": False} if architecture == "inception_v3" else {}
     whole = getattr(models, architecture)(weights=None, **inception).eval()
-    return taps.create_feature_extractor(whole, {layer: "features"})
+    return taps.create_feature_extractor(whole, {layer: "features"}, suppress_diff_warning=True)
 
 
 def layer_row(

@@ -28,8 +28,7 @@ from calibration.progress import Progress
 from calibration.training.settings import LoopSettings
 
 WHY_NOT_PAINTED = (
-    f"painting needs the weights of an image generator, of {ADAPTER} and of the encoder {SPACE}; "
-    "see docs/generation.md"
+    f"painting needs the weights of an image generator, of {ADAPTER} and of the encoder {SPACE}; see docs/generation.md"
 )
 LARGE = 5000
 SMALL_WIDTHS = (256, 128, 64)

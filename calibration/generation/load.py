@@ -57,7 +57,7 @@ def open_painter(
         with offline():
             pipeline = diffusers.StableDiffusionXLPipeline.from_pretrained(
                 str(folder),
-                torch_dtype=getattr(torch, precision),
+                dtype=getattr(torch, precision),
                 local_files_only=True,
                 use_safetensors=True,
                 add_watermarker=False,

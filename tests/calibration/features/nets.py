@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
+LARGE = 100_003
 SMALL_TEXT = {"context_length": 8, "vocab_size": 50, "width": 64, "heads": 1, "layers": 1}
 TOWERS = {
     "tiny-clip": {"embed_dim": 16, "vision_cfg": {"image_size": 224, "layers": 2, "width": 64, "patch_size": 56}},
@@ -33,17 +35,26 @@ def pictures(n: int = 3, side: int = 64, channels: int = 3) -> np.ndarray:
     return np.random.default_rng(5).random((n, channels, side, side), np.float32)
 
 
+def made(build: Callable[..., nn.Module], **settings: Any) -> nn.Module:
+    """A network without the time its own initialisation takes; its weights are drawn by `random_weights`."""
+    with torch.device("meta"):
+        network = build(**settings)
+    return random_weights(network.to_empty(device="cpu"))
+
+
 def random_weights(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Weights, and running means and variances, that no layer can be without."""
-    torch.manual_seed(seed)
+    """Weights, and running means and variances, that no layer can be without; large ones repeat themselves."""
+    source = torch.Generator().manual_seed(seed)
     for name, value in module.state_dict().items():
-        if value.is_floating_point():
-            if "running_var" in name:
-                value.uniform_(0.5, 1.5)
-            elif value.ndim > 1:
-                value.normal_(0, (2 / value[0].numel()) ** 0.5)
-            else:
-                value.uniform_(0.1, 0.9) if name.endswith("weight") else value.normal_(0, 0.1)
+        if not value.is_floating_point():
+            value.zero_()
+            continue
+        block = torch.randn(min(value.numel(), LARGE), generator=source)
+        drawn = block.repeat(-(-value.numel() // len(block)))[: value.numel()].reshape(value.shape)
+        if value.ndim > 1:
+            value.copy_(drawn * (2 / value[0].numel()) ** 0.5)
+        else:
+            value.copy_(drawn.abs() + 0.1 if name.endswith(("weight", "running_var")) else drawn / 10)
     return module.eval()
 
 

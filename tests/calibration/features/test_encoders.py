@@ -19,7 +19,7 @@ from calibration.features.images import Preparation
 from calibration.features.open_clip_encoders import MEAN, STD, image_tower, tower_row
 from calibration.features.timm_encoders import HALF, headless, timm_row
 from streamkit.errors import BadInput, ConfigError, StreamkitError
-from tests.calibration.features.nets import TOWERS, pictures, random_weights, saved, towers
+from tests.calibration.features.nets import TOWERS, made, pictures, random_weights, saved, towers
 
 TRAINED = [row for row in FEATURES.values() if row.needs_weights]
 IMAGENET = v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -108,7 +108,7 @@ def test_timm_publishes_those_weights_and_prepares_images_that_way():
     ],
 )
 def test_layers_of_alexnet_are_read_out_of_its_file(name, architecture, layer, size, tmp_path):
-    whole = random_weights(torchvision.models.alexnet())
+    whole = made(torchvision.models.alexnet)
     x = pictures(2, 80)
     file = saved(whole, tmp_path / "alexnet.pth")
     with torch.inference_mode():
@@ -121,7 +121,7 @@ def test_layers_of_alexnet_are_read_out_of_its_file(name, architecture, layer, s
 
 
 def test_resnet50_gives_what_goes_into_its_classifier(tmp_path):
-    whole = random_weights(torchvision.models.resnet50())
+    whole = made(torchvision.models.resnet50)
     file = saved(whole, tmp_path / "resnet50.pth")
     x = pictures(2, 90)
     prepare = torchvision.models.ResNet50_Weights.IMAGENET1K_V2.transforms()
@@ -134,7 +134,7 @@ def test_resnet50_gives_what_goes_into_its_classifier(tmp_path):
 
 
 def test_swav_is_a_resnet50_under_another_file(tmp_path):
-    whole = random_weights(torchvision.models.resnet50())
+    whole = made(torchvision.models.resnet50)
     state = {f"module.{name}": value for name, value in whole.state_dict().items() if not name.startswith("fc.")}
     beside = {"module.prototypes.weight": torch.ones(3, 2), "module.projection_head.0.weight": torch.ones(2, 2)}
     torch.save(state | beside, tmp_path / "swav_800ep_pretrain.pth.tar")
@@ -149,14 +149,14 @@ def test_swav_is_a_resnet50_under_another_file(tmp_path):
 )
 def test_the_other_files_of_torchvision_are_read(name, architecture, tmp_path):
     settings = {"init_weights": False, "transform_input": True} if architecture == "inception_v3" else {}
-    whole = random_weights(getattr(torchvision.models, architecture)(**settings))
+    whole = made(getattr(torchvision.models, architecture), **settings)
     found = encoded(FEATURES[name], saved(whole, tmp_path / "weights.pth"), pictures(1))
     assert found.shape == (1, FEATURES[name].dim)
     assert found.std() > 0
 
 
 def test_inception_scales_its_input_as_its_published_weights_want_it():
-    built = FEATURES["inception_v3_avgpool"].network.build()
+    built = random_weights(FEATURES["inception_v3_avgpool"].network.build())
     plain = torchvision.models.inception_v3(init_weights=False, transform_input=False).eval()
     plain.load_state_dict(built.state_dict(), strict=False)
     assert "transform_input" not in plain.state_dict()
@@ -165,9 +165,10 @@ def test_inception_scales_its_input_as_its_published_weights_want_it():
         first = built(x)["features"]
         plain.transform_input = True
         plain.fc = torch.nn.Identity()
-        assert torch.allclose(plain(x), first.flatten(1), atol=1e-4)
+        scale = float(first.abs().max())
+        assert torch.allclose(plain(x), first.flatten(1), atol=1e-4 * scale)
         plain.transform_input = False
-        assert not torch.allclose(plain(x), first.flatten(1), atol=1e-4)
+        assert not torch.allclose(plain(x), first.flatten(1), atol=1e-2 * scale)
 
 
 @pytest.mark.parametrize("architecture", TOWERS)
@@ -179,7 +180,11 @@ def test_a_clip_file_gives_its_image_embedding(architecture, dtype, tmp_path):
         file = saved(whole, tmp_path / "open_clip_model.safetensors")
         x = pictures(2, 100)
         prepare = v2.Compose(
-            [v2.Resize(224, v2.InterpolationMode.BICUBIC, antialias=True), lambda y: y.clamp(0, 1), v2.Normalize(MEAN, STD)]
+            [
+                v2.Resize(224, v2.InterpolationMode.BICUBIC, antialias=True),
+                lambda y: y.clamp(0, 1),
+                v2.Normalize(MEAN, STD),
+            ]
         )
         with torch.inference_mode():
             expected = whole.float().encode_image(prepare(torch.from_numpy(x))).numpy()
@@ -213,7 +218,7 @@ def test_the_file_of_another_network_is_named_and_refused(tmp_path):
 
 
 def test_a_file_of_the_right_shape_is_not_taken_for_the_published_one(tmp_path):
-    file = saved(random_weights(torchvision.models.alexnet()), tmp_path / "alexnet-owt-7be5be79.pth")
+    file = saved(made(torchvision.models.alexnet), tmp_path / "alexnet-owt-7be5be79.pth")
     opened = open_encoder(FEATURES["alexnet_features_4"], file)
     assert opened.published is False
     assert len(opened.weights) == 64

@@ -108,7 +108,7 @@ def test_batches_are_of_no_consequence_and_the_input_is_left_alone():
 
 def test_what_looks_alike_lies_close_and_the_rest_is_spread():
     pictures = np.concatenate([patches(name, 6) for name in ("astronaut", "coffee", "rocket", "coins", "chelsea")])
-    noise = np.random.default_rng(0).normal(0, 0.05, pictures.shape)
+    noise = np.random.default_rng(0).normal(0, 0.02, pictures.shape)
     seen_again = np.clip(np.roll(pictures, 3, axis=-1) + noise, 0, 1).astype(np.float32)
     a, b = (f / np.linalg.norm(f, axis=1, keepdims=True) for f in map(gabor_pyramid, (pictures, seen_again)))
     likeness = a @ b.T

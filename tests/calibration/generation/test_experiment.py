@@ -13,6 +13,8 @@ from calibration.generation import PriorSettings, experiment
 from calibration.generation.experiment import SMALL, drawn_features, generation, scored
 from tests.calibration.brainae.toy import DRAWS, SETTINGS, fitted, toy
 
+pytestmark = pytest.mark.slow
+
 
 def quick(epochs: int) -> PriorSettings:
     """Batches that fit the toy's 480 pairs."""

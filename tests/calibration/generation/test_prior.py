@@ -9,7 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from calibration.generation import NoiseLoss, PriorSettings, TrainedPrior, load_prior, sample_prior, save_prior, train_prior
+from calibration.generation import (
+    NoiseLoss,
+    PriorSettings,
+    TrainedPrior,
+    load_prior,
+    sample_prior,
+    save_prior,
+    train_prior,
+)
 from calibration.generation.prior import BUILDER
 from calibration.network import Network
 from calibration.training.settings import LoopSettings
@@ -19,7 +27,14 @@ DIM, CLASSES = 8, 4
 SMALL = {"widths": (64, 32, 16), "time": 16}
 QUICK = PriorSettings(
     loop=LoopSettings(
-        epochs=60, batch_size=128, lr=3e-3, optimiser="adam", weight_decay=0, warm_up=0.1, keep="last", accelerator="cpu"
+        epochs=60,
+        batch_size=128,
+        lr=3e-3,
+        optimiser="adam",
+        weight_decay=0,
+        warm_up=0.1,
+        keep="last",
+        accelerator="cpu",
     ),
     guidance=None,
 )
