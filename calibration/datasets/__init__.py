@@ -8,6 +8,7 @@ from __future__ import annotations
 from calibration.datasets import (
     bids,
     cowley_v4,
+    eeglab_sample,
     file,
     muse,
     nwb,
@@ -64,6 +65,15 @@ _ROWS = (
         cowley_v4.FOLDER,
         cowley_v4.V4Options,
         cowley_v4.read,
+    ),
+    Dataset(
+        "eeglab_sample",
+        "squares at two places, and reactions; 32-channel EEG, 128 Hz, 238 s",
+        eeglab_sample.SOURCE,
+        eeglab_sample.LICENCE,
+        eeglab_sample.FOLDER,
+        eeglab_sample.EeglabOptions,
+        eeglab_sample.read,
     ),
     Dataset(
         "things_eeg2",

@@ -11,6 +11,7 @@ import mne
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from calibration.datasets import DATASETS
 from calibration.datasets.blocks import contiguous_blocks
@@ -22,6 +23,9 @@ from streamkit.types import StreamSpec
 
 # NeuroTechX/eeg-notebooks_v0.1, data/visual: header of every CSV file there; later files call the last column Marker0.
 MUSE_FIELDS = "timestamps,TP9,AF7,AF8,TP10,Right AUX,Marker"
+
+
+EEGLAB_FIELDS = ("type", "position", "latency", "urevent")
 
 
 def muse_file(folder: Path, name: str, fields: str = MUSE_FIELDS, start: float = 100.0) -> Path:
@@ -354,3 +358,19 @@ def test_files_of_a_folder_are_recordings_with_groups_by_rule(tmp_path: Path) ->
     assert [r.meta.group for r in read(tmp_path, {"group": "all"})] == ["all", "all"]
     assert [r.meta.group for r in read(tmp_path / "a" / "one", {"blocks": 2})] == ["g1-block-0", "g1-block-1"]
     np.testing.assert_array_equal(next(read(tmp_path / "b" / "two")).signal().data[:, 0], np.arange(20))
+
+
+# sccn/eeglab, sample_data: a MATLAB 5 struct array EEG.event with the fields type, position, latency, urevent.
+@pytest.mark.parametrize("field", ["type", "position", "latency"])
+def test_eeglab_events_without_a_field_say_which_are_expected(field: str, tmp_path: Path) -> None:
+    events = np.array([("square", 2, 129.0, 1), ("rt", 0, 218.0, 2)], dtype=[(n, "O") for n in EEGLAB_FIELDS])
+    events.dtype.names = tuple(f"my_{name}" if name == field else name for name in EEGLAB_FIELDS)
+    savemat(tmp_path / "eeglab_data.set", {"EEG": {"event": events, "srate": 128}})
+    with pytest.raises(RecordingError, match=rf"events with type, position, latency, found .*my_{field}.*sccn/eeglab"):
+        list(DATASETS["eeglab_sample"].read(tmp_path))
+
+
+def test_an_eeglab_file_that_is_cut_short_says_so(tmp_path: Path) -> None:
+    (tmp_path / "eeglab_data.set").write_bytes(b"MATLAB 5.0 MAT-file")
+    with pytest.raises(RecordingError, match=r"eeglab_data\.set: not a whole MATLAB file .*sccn/eeglab"):
+        list(DATASETS["eeglab_sample"].read(tmp_path))

@@ -133,3 +133,17 @@ def test_any_xdf_file_is_a_recording(real_data: Path) -> None:
     assert recording.signal().spec.sfreq == 256
     assert recording.signal().spec.n_chans == 16
     assert recording.meta.group == "switch_example"
+
+
+def test_eeglab_squares_carry_their_place(real_data: Path) -> None:
+    whole, *more = read(real_data, "eeglab_sample", "eeglab_sample", blocks=1)
+    assert not more
+    assert labels(whole) == {"square/1": 40, "square/2": 40, "rt": 74}
+    assert whole.signal().data.shape == (30504, 32)
+    assert whole.events()[0].stamp == pytest.approx(128.00875 / 128)
+    assert whole.markers[0].columns["position"][:3] == [2, 2, 0]
+    from_file = read(real_data, "file", "eeglab_sample/eeglab_data.set")[0]
+    np.testing.assert_allclose([e.stamp for e in whole.events()], [e.stamp for e in from_file.events()], atol=1e-6)
+    blocks = read(real_data, "eeglab_sample", "eeglab_sample")
+    assert [block.meta.group for block in blocks] == [f"block-{k}" for k in range(5)]
+    assert sum(len(block.events()) for block in blocks) == 154
