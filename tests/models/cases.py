@@ -63,20 +63,22 @@ CASES = {
     "shallow_fbcsp": of_windows((4, 128), steps=60),
     "deep4": of_windows((4, 256), args=DEEP4, steps=60),
     "eegconformer": of_windows((4, 128), args={"num_layers": 1}, steps=60, lr=2e-3),
-    "brainae_encoder": encoder((4, 64), 32, {"filters": 8, "dropout": 0.0}, within=0.05),
-    "brainae_decoder": decoder(args={"filters": 16, "kernel": 12}, steps=150, within=0.1),
-    "brainae_linear_decoder": decoder(within=0.05),
+    "brainae_encoder": encoder((4, 64), 32, {"filters": 8, "dropout": 0.0}, within=0.01),
+    "brainae_decoder": decoder(args={"filters": 16, "kernel": 12}, steps=150, within=0.05),
+    "brainae_linear_decoder": decoder(within=0.01),
     "brainae_prior": Case(
-        {"embedding": 32, "condition": 24, "widths": [64, 32, 16], "time": 16}, ((32,), (), (24,)), (32,), within=0.05
+        {"embedding": 32, "condition": 24, "widths": [64, 32, 16], "time": 16}, ((32,), (), (24,)), (32,), within=0.01
     ),
-    "eegnet_encoder": encoder(args={"name": "eegnet", "sfreq": SFREQ, "drop_prob": 0.0}, steps=80),
-    "shallow_fbcsp_encoder": encoder(args={"name": "shallow_fbcsp", "sfreq": SFREQ, "drop_prob": 0.0}),
-    "deep4_encoder": encoder((4, 256), args={"name": "deep4", "sfreq": SFREQ, "drop_prob": 0.0, **DEEP4}),
+    "eegnet_encoder": encoder(args={"name": "eegnet", "sfreq": SFREQ, "drop_prob": 0.0}, steps=80, within=0.01),
+    "shallow_fbcsp_encoder": encoder(args={"name": "shallow_fbcsp", "sfreq": SFREQ, "drop_prob": 0.0}, within=0.01),
+    "deep4_encoder": encoder(
+        (4, 256), args={"name": "deep4", "sfreq": SFREQ, "drop_prob": 0.0, **DEEP4}, steps=30, within=0.01
+    ),
     "eegconformer_encoder": encoder(
         args={"name": "eegconformer", "sfreq": SFREQ, "num_layers": 1, "drop_prob": 0.0, "att_drop_prob": 0.0},
         steps=120,
         lr=5e-3,
-        within=0.6,  # its last layers drop half and a third, whatever it is told
+        within=0.3,  # its last layers drop half and a third, whatever it is told
     ),
 }
 OF_BRAINDECODE = frozenset(name for name in CASES if name.partition("_encoder")[0] in BACKBONES)
