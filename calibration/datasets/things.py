@@ -45,7 +45,7 @@ class ThingsOptions(Options):
     split
         ``train``, ``test`` or ``both``.
     average
-        One trial per image, the mean over its repeats.
+        One trial per image, the mean over its repeats; ``train`` averages the training trials only.
     channels
         ``all``, a group of channels, or names.
     blocks
@@ -56,7 +56,7 @@ class ThingsOptions(Options):
 
     subject: Names = ()
     split: Literal["both", "train", "test"] = "both"
-    average: bool = False
+    average: bool | Literal["train"] = False
     channels: Names = ("all",)
     blocks: int = Field(default=10, ge=1)
     images: str = ""
@@ -65,6 +65,10 @@ class ThingsOptions(Options):
     def splits(self) -> tuple[Split, ...]:
         """The splits that are asked for."""
         return ("train", "test") if self.split == "both" else (self.split,)
+
+    def averages(self, split: Split) -> bool:
+        """Whether the trials of a split are averaged."""
+        return self.average is True or self.average == split
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,7 @@ def recordings_of(
     trials: Trials, split: Split, options: ThingsOptions, meta: RecordingMeta, files: Mapping[str, Path]
 ) -> Iterator[Recording]:
     """Trials of one split as Recordings, read one by one; `meta` lacks the group, which also begins the name."""
-    if options.average:
+    if options.averages(split):
         trials = averaged(trials)
     for group, rows in groups_of(trials.concepts, split, options.blocks):
         named = meta.model_copy(update={"name": f"{group}_{meta.name}", "group": group})

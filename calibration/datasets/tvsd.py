@@ -197,7 +197,7 @@ def images_of(file: Path, split: str) -> list[Image]:
 
 def normalized(source: Source, split: Split, shown: list[Image], kept: NDArray[np.bool_]) -> Trials:
     """One number per image, repeat and electrode, as trials of one sample."""
-    field = "train_MUA" if split == "train" else "test_MUA" if source.options.average else "test_MUA_reps"
+    field = "train_MUA" if split == "train" else "test_MUA" if source.options.averages(split) else "test_MUA_reps"
     values, picks = np.asarray(source.data[field]), source.picks
     values = values if values.ndim == 3 else values[None]
     if values.shape[1:] != (len(shown), len(source.ch_names)):

@@ -135,6 +135,13 @@ def test_eeg2_can_be_averaged_over_repeats(at_once: int, eeg2: Path, monkeypatch
     np.testing.assert_allclose(trials(train, 20), expected, rtol=1e-6)
 
 
+def test_training_alone_can_be_averaged(eeg2: Path, monkeys: tuple[Path, dict[str, np.ndarray]]) -> None:
+    train, test = read("things_eeg2", eeg2, average="train", blocks=1)
+    assert (len(train.events()), len(test.events())) == (8, 6)
+    (single,) = read("tvsd", monkeys[0], subject="F", split="test", average="train", channels="IT")
+    assert len(single.events()) == 5
+
+
 def test_eeg2_channels_can_be_chosen(eeg2: Path) -> None:
     (visual,) = read("things_eeg2", eeg2, split="test", channels="visual")
     assert visual.signal().spec.ch_names == ("P7", "Oz")
