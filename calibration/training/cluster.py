@@ -80,7 +80,7 @@ def completed(distributed: Any, client: Any, waiting: list[Any], address: str) -
     """Yield futures as they end; raises when the cluster has been without a worker for too long."""
     seen = time.monotonic()
     while waiting:
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError), client.as_current():
             distributed.wait(waiting, timeout=LOOK_S, return_when="FIRST_COMPLETED")
         ended = [future for future in waiting if future.done()]
         waiting = [future for future in waiting if future not in ended]

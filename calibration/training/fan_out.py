@@ -181,7 +181,8 @@ def local_run(calls: Sequence[tuple[Any, ...]], workers: int) -> Run:
     lost = require("joblib.externals.loky.process_executor", "train", "running tasks side by side")
 
     def run(numbers: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
-        parallel = joblib.Parallel(min(workers, len(numbers)), backend="loky", batch_size=1, return_as=UNORDERED)
+        # never one worker: joblib would run the task that ended its worker in this process
+        parallel = joblib.Parallel(workers, backend="loky", batch_size=1, return_as=UNORDERED)
         outcomes = parallel(joblib.delayed(numbered)(number, *calls[number]) for number in numbers)
         try:
             for each in outcomes:  # noqa: UP028 - `yield from` would close joblib's generator outside of `finally`
