@@ -57,7 +57,7 @@ from streamkit.recording import Markers, Recording, RecordingMeta, Signal
 from streamkit.types import StreamSpec
 
 SOURCE = "https://osf.io/3jk45"
-LICENCE = "CC BY 4.0"
+LICENCE = "as stated at osf.io/3jk45"
 FOLDER = (
     "the folder that holds preprocessed_data/sub-<NN>/ or raw_data/sub-<NN>/ses-<NN>/, and image_set/image_metadata.npy"
 )

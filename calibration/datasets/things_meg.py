@@ -44,7 +44,7 @@ from streamkit.recording import Recording, RecordingMeta
 from streamkit.types import StreamSpec
 
 SOURCE = "https://doi.org/10.25452/figshare.plus.21215246"
-LICENCE = "CC0"
+LICENCE = "as stated at openneuro.org/datasets/ds004212"
 FOLDER = "the folder that holds preprocessed_P<N>-epo.fif and its continuations (-epo-1.fif …)"
 FILE = re.compile(r"preprocessed_P(\d+)-epo\.fif")
 FIELDS = ("trial_type", "image_path", "session_nr")
