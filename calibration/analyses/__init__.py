@@ -1,0 +1,1 @@
+"""What signals are like, whoever made them: representations, spectra, connections between channels."""

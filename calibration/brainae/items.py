@@ -1,0 +1,175 @@
+"""From what each image scored to a score: mean, interval over images and seeds, permutation p."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.metrics import Draws, Score
+
+Array = NDArray[np.floating]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Items:
+    """One metric of one trained model, image by image.
+
+    Attributes
+    ----------
+    each
+        ``(n,)``; NaN where it is not defined, such as the correlation with a constant.
+    chance
+        What a guess gets.
+    null
+        ``(permutations,)`` means over images, with the images permuted; empty when not computed.
+    lower
+        Whether less is better.
+    note
+        How it was computed.
+    permuted
+        What was, for `null`.
+    """
+
+    name: str
+    each: Array
+    chance: float
+    null: Array
+    lower: bool = False
+    note: str = ""
+    permuted: str = "images"
+
+
+def score(seeds: Sequence[Items], draws: Draws) -> Score:
+    """Mean over images and seeds.
+
+    The interval draws images with replacement, the same ones for every seed, and with several seeds draws those as
+    well. The p value compares with the mean over seeds of permuted images.
+
+    Parameters
+    ----------
+    seeds
+        The same metric and images, from trainings that differ in their seed.
+    """
+    first = seeds[0]
+    each = np.stack([items.each for items in seeds])  # (seeds, n)
+    value = mean(each)
+    boot = _bootstrap(each, draws)
+    finite = boot[np.isfinite(boot)]
+    low, high = np.percentile(finite, (2.5, 97.5)) if len(finite) else (value, value)
+    null = _null(seeds)
+    undefined = int(np.isnan(each).sum())
+    what = "images and seeds" if len(each) > 1 else "images"
+    notes = (
+        first.note,
+        f"interval: bootstrap over {what}",
+        f"p: {len(null)} permutations of {first.permuted}" if len(null) else "",
+        f"{undefined} undefined" if undefined else "",
+    )
+    note = "; ".join(part for part in notes if part)
+    chance = float(np.mean([items.chance for items in seeds]))
+    p = _p(null, value, first.lower)
+    return Score(first.name, value, chance, (float(low), float(high)), p, each.shape[1], note, boot)
+
+
+def row(label: str, seeds: Sequence[Items], draws: Draws, **further: Any) -> Row:
+    """One line of a table: a score and what it was computed from.
+
+    ``chance95`` is the interval that 95 % of the permutations lie in, None without any.
+    """
+    null = _null(seeds)
+    edges = [number(edge) for edge in np.percentile(null, (2.5, 97.5))] if len(null) else None
+    better = "lower" if seeds[0].lower else "higher"
+    return as_row(label, score(seeds, draws), chance95=edges, seeds=len(seeds), better=better, **further)
+
+
+def as_row(label: str, found: Score, **further: Any) -> Row:
+    """A score as a line of a table."""
+    return {
+        "row": label,
+        "metric": found.name,
+        "value": number(found.value),
+        "chance": number(found.chance),
+        "ci95": [number(edge) for edge in found.ci95],
+        "p": number(found.p),
+        "n": found.n,
+        "note": found.note,
+        **further,
+    }
+
+
+def number(value: float) -> float | None:
+    """As a file of numbers keeps it: nothing for what is not defined."""
+    return float(value) if np.isfinite(value) else None
+
+
+def difference(label: str, first: Sequence[Items], second: Sequence[Items], draws: Draws, **further: Any) -> Row:
+    """One line of a table: `second` minus `first`, paired image by image and seed by seed.
+
+    Images for which one of them is not defined are left out.
+
+    Raises
+    ------
+    ValueError
+        When they are not of the same images and as many seeds.
+    """
+    shapes = [[len(items.each) for items in side] for side in (first, second)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"a paired difference needs the same images and seeds on both sides; given {shapes}")
+    paired = np.stack([after.each - before.each for before, after in zip(first, second, strict=True)])
+    paired = paired[:, np.isfinite(paired).all(0)]
+    value = mean(paired)
+    low, high = np.percentile(_bootstrap(paired, draws), (2.5, 97.5)) if paired.size else (value, value)
+    return {
+        "row": label,
+        "metric": f"{second[0].name}, difference",
+        "value": number(value),
+        "chance": 0.0,
+        "ci95": [number(low), number(high)],
+        "p": number(_sign_flips(paired.mean(0), draws)),
+        "n": paired.shape[1],
+        "note": "paired; interval: the same images and seeds drawn for both; p: signs of the images flipped",
+        "seeds": len(first),
+        **further,
+    }
+
+
+def _null(seeds: Sequence[Items]) -> Array:
+    return np.mean([items.null for items in seeds], axis=0)
+
+
+def _bootstrap(each: Array, draws: Draws) -> Array:
+    rng = np.random.default_rng(draws.seed)
+    n_seeds, n = each.shape
+    boot = np.empty(draws.bootstrap)
+    for k in range(draws.bootstrap):
+        images = rng.integers(n, size=n)
+        seeds = rng.integers(n_seeds, size=n_seeds)
+        boot[k] = mean(each[np.ix_(seeds, images)])
+    return boot
+
+
+def mean(each: Array) -> float:
+    """Mean of what is defined; NaN when nothing is."""
+    defined = each[np.isfinite(each)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def _p(null: Array, value: float, lower: bool) -> float:
+    if not len(null) or not np.isfinite(value):
+        return float("nan")
+    as_good = null <= value + 1e-12 if lower else null >= value - 1e-12
+    return float((1 + as_good.sum()) / (1 + len(null)))
+
+
+def _sign_flips(each: Array, draws: Draws) -> float:
+    """Two-sided: how often differences whose signs are drawn are as far from 0."""
+    if not len(each) or not draws.permutations:
+        return float("nan")
+    rng = np.random.default_rng(draws.seed)
+    flipped = rng.choice((-1.0, 1.0), size=(draws.permutations, len(each))) @ each
+    return float((1 + np.sum(np.abs(flipped) >= abs(each.sum()) - 1e-9)) / (1 + draws.permutations))
