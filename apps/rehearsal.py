@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import pylsl
 
-from streamkit.bundle import ModelBundle, contract_signals, load_bundle
+from apps.epoch_client import EpochClient
+from streamkit.bundle import EncodingSpec, ModelBundle, contract_signals, load_bundle
 from streamkit.errors import StreamkitError, StreamLost
 from streamkit.inference import Wish, Wishes
 from streamkit.lsl.discovery import find, find_one
@@ -167,7 +168,16 @@ def _decode(bundle: Path, cast: Cast, parts: Parts, backend: Wishes, cues: Cues,
 class Client:
     """Reads predictions and decisions of one session from LSL, as any other program would."""
 
-    def __init__(self, cast: Cast, still_coming: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, cast: Cast, still_coming: Callable[[], None] = lambda: None, encoding: EncodingSpec | None = None
+    ) -> None:
+        self.epochs: EpochClient | None = None
+        if encoding is not None:
+            self.epochs = EpochClient(
+                lambda what: self._open(source_id(cast.session, cast.uid, what), still_coming),
+                encoding.n_times,
+                encoding.labels,
+            )
         self._decisions = self._open(source_id(cast.session, cast.uid, DECISIONS), still_coming)
         # Last: a session that waits for its clients begins as soon as somebody reads its predictions.
         self._values = self._open(source_id(cast.session, cast.uid, PREDICTION), still_coming)
@@ -176,6 +186,11 @@ class Client:
         self.decisions: list[dict[str, Any]] = []
         self.received: list[float] = []
         self.stamps: list[float] = []
+
+    @property
+    def whole(self) -> bool:
+        """Whether what belongs together has all come."""
+        return len(self.decisions) >= len(self.values) and (self.epochs is None or self.epochs.whole)
 
     @staticmethod
     def _open(source: str, still_coming: Callable[[], None]) -> pylsl.StreamInlet:
@@ -198,7 +213,7 @@ class Client:
             sample, stamp = self._values.pull_sample(timeout=0.0)
         texts, _ = self._decisions.pull_chunk(timeout=0.0)
         self.decisions += [json.loads(text[0]) for text in texts or []]
-        return taken
+        return taken + (self.epochs.drain() if self.epochs else 0)
 
 
 def rehearse(
@@ -246,7 +261,7 @@ def rehearse(
         process.start()
         child_end.close()
     try:
-        client = Client(cast, lambda: _fail_early(stage, booth))
+        client = Client(cast, lambda: _fail_early(stage, booth), bundle.contract.encoding)
         while not cues.listening.wait(0.1):
             _fail_early(stage, booth)
         cues.begin.set()
@@ -263,7 +278,7 @@ def rehearse(
         process.join(10)
         if process.is_alive():
             process.terminate()
-    return _collect(client, report, shift, speed, bundle.contract.output.shape)
+    return _collect(client, report, shift, speed, bundle)
 
 
 def _fail_early(stage: Connection, booth: Connection) -> None:
@@ -291,9 +306,16 @@ def _finish(client: Client, booth: Connection) -> dict[str, Any]:
         if time.monotonic() > deadline:
             raise StreamkitError(f"the live session did not stop within {START_S:g} s")
     report = _result(booth, "live session")
-    while client.drain(timeout=0.3) or (len(client.decisions) < len(client.values) and time.monotonic() < deadline):
+    while client.drain(timeout=0.3) or (not client.whole and time.monotonic() < deadline):
         pass
     return report
+
+
+def _epochs(client: Client, report: dict[str, Any], shift: float, speed: float, bundle: ModelBundle) -> Answer | None:
+    encoding = bundle.contract.encoding
+    if client.epochs is None or encoding is None:
+        return None
+    return client.epochs.answer(report["wishes"][encoding.graph].backend, shift, speed)
 
 
 def _result(pipe: Connection, who: str) -> dict[str, Any]:
@@ -306,7 +328,7 @@ def _result(pipe: Connection, who: str) -> dict[str, Any]:
     return message
 
 
-def _collect(client: Client, report: dict[str, Any], shift: float, speed: float, shape: tuple[int, ...]) -> Rehearsal:
+def _collect(client: Client, report: dict[str, Any], shift: float, speed: float, bundle: ModelBundle) -> Rehearsal:
     if len(client.decisions) != len(client.values):
         raise StreamkitError(
             f"a client received {len(client.values)} predictions and {len(client.decisions)} decisions, not as many"
@@ -318,11 +340,12 @@ def _collect(client: Client, report: dict[str, Any], shift: float, speed: float,
     stamps = np.array(client.stamps, np.float64)
     answer = Answer(
         backend=client.backend,
-        values=np.array(client.values, np.float32).reshape(-1, *shape),
+        values=np.array(client.values, np.float32).reshape(-1, *bundle.contract.output.shape),
         stamps=(stamps - shift) * speed,
         last=np.array([d["last"] for d in client.decisions], np.int64),
         events=events,
         steps=tuple(d["steps"] for d in client.decisions),
+        epochs=_epochs(client, report, shift, speed, bundle),
     )
     received = np.array(client.received) - stamps
     return Rehearsal(answer, report["ledger"], received, report["counts"], shift, report["wishes"])

@@ -10,6 +10,7 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from streamkit.encoding import EncodingSpec, EpochCutter
 from streamkit.errors import ConfigError
 from streamkit.inference import Runner
 from streamkit.preprocess import Aligner, PreprocessConfig, Preprocessor, SideStream, WindowConfig, Windower
@@ -61,6 +62,8 @@ class Pipeline:
         Gives the time, seconds on the LSL clock.
     history
         Seconds of processed samples kept for late markers.
+    encoding
+        What to cut recorded epochs for, beside the windows that are decoded; None for nothing.
 
     Raises
     ------
@@ -85,6 +88,7 @@ class Pipeline:
         speed: float = 1.0,
         clock: Callable[[], float] = pylsl.local_clock,
         history: float = 30.0,
+        encoding: EncodingSpec | None = None,
     ) -> None:
         if picks is not None and len(picks) != spec.n_chans:
             raise ConfigError(f"picks names {len(picks)} columns, expected {spec.n_chans}: one for each channel")
@@ -92,6 +96,7 @@ class Pipeline:
         self._aligner = Aligner(self._preprocessor.out, also, speed) if also else None
         out = self._aligner.out if self._aligner else self._preprocessor.out
         self._windower = Windower(out, window, history, speed)
+        self._epochs = None if encoding is None else EpochCutter(out, encoding, history, speed)
         shape = (1, out.n_chans, window.n_times)
         self._runner = runner if isinstance(runner, Runner) else _Plain(runner, shape)
         self._resets = preprocess.on_gap == "reset"
@@ -103,8 +108,9 @@ class Pipeline:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What became of the windows, as `Windower.counts`; with side streams `Aligner.counts`, too."""
-        return self._windower.counts | self._aligner.counts if self._aligner else self._windower.counts
+        """What became of the windows, as `Windower.counts`; that of `Aligner` and `EpochCutter`, where there is one."""
+        further = [part.counts for part in (self._aligner, self._epochs) if part is not None]
+        return {name: n for counts in (self._windower.counts, *further) for name, n in counts.items()}
 
     @property
     def delay(self) -> float:
@@ -143,15 +149,27 @@ class Pipeline:
         now, before = self._clock(), self._windower.written
         windows = self._windower.push(processed)
         self._processed.extend(self._windower.written - before, now)
+        if self._epochs is not None:
+            self._epochs.samples(processed, now)
         return self._timed(windows)
 
     def event_windows(self, event: Event) -> list[Window]:
         """Take in an event; returns its window at once when all its samples are there already."""
+        if self._epochs is not None:
+            self._epochs.event(event)
         return self._timed(self._windower.push_event(event))
 
     def last_windows(self) -> list[Window]:
         """No more samples will come: the windows that can still be resolved."""
         return self._timed(self._windower.finish())
+
+    def epochs(self) -> list[Window]:
+        """Recorded epochs of known stimuli that are whole by now; to be asked for when the answers have left."""
+        return self._epochs.take() if self._epochs else []
+
+    def last_epochs(self) -> list[Window]:
+        """No more samples will come: the epochs that can still be resolved."""
+        return self._epochs.finish() if self._epochs else []
 
     def infer(self, window: Window) -> Prediction:
         """Answer one window; predictions are numbered in the order of these calls."""
@@ -185,6 +203,8 @@ class Pipeline:
         since = self._aligner.push(side, chunk) if self._aligner else None
         if since is not None:
             self._windower.invalidate(since)
+            if self._epochs is not None:
+                self._epochs.invalidate(since)
 
     def _timed(self, windows: list[Window]) -> list[Window]:
         for window in windows:

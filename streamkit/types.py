@@ -147,6 +147,8 @@ class Window:
     gaps
         How many gaps the processed stream has had up to its newest sample: where that differs, what was carried over
         from another window belongs to another stretch of the stream.
+    stamps
+        ``(n_times,)`` corrected stamps of its samples, a view or a copy as `data` is; None where nobody kept them.
     """
 
     data: FloatArray
@@ -158,6 +160,7 @@ class Window:
     mask: Mask | None = None
     timing: dict[str, float] = field(default_factory=dict)
     gaps: int = 0
+    stamps: Stamps | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ LAYERS = (
     {"timeline"},
     {"ring", "ledger", "recording", "priority"},
     {"lsl", "preprocess", "inference"},
+    {"encoding"},
     {"bundle", "pipeline"},
     {"session", "replay", "record", "verify"},
 )
 LEVEL = {room: level for level, layer in enumerate(LAYERS) for room in layer}
-CALIBRATION_MAY = {room for layer in LAYERS[:6] for room in layer}
+CALIBRATION_MAY = {room for layer in LAYERS[:-1] for room in layer}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -79,6 +79,9 @@ def a_loop(pieces: list[int], when_behind: Any, window: WindowConfig = HOPS, mar
         broadcast=both,
         shown=None,
         warmth=None,
+        encoding=None,
+        candidates=None,
+        errands=None,
         trouble=None,
     )
     rig.markers.inlets = list(marks)

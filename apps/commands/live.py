@@ -17,6 +17,9 @@ from apps.out import check_out, warn
 from streamkit.errors import BadInput, StreamkitError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from streamkit.inference import Wish
     from streamkit.session import Session
 
@@ -27,6 +30,11 @@ WINDOWS = {
     "gap": "over a gap",
     "no_sample": "marker without a sample",
     "incomplete": "cut off at the end",
+}
+EPOCHS = {
+    "epoch_unknown": "of unknown stimuli",
+    "epoch_skipped": "because too many waited",
+    **{f"epoch_{key}": words for key, words in WINDOWS.items() if key != "skipped"},
 }
 
 
@@ -239,7 +247,28 @@ def summary(session: Session, out: Path | None) -> dict[str, Any]:
         "predictions": session.counts["predictions"],
         "counts": session.counts,
         **session.ledger.summary(),
+        "encoding": encoding_of(session),
         "recording": str(out) if out else None,
+    }
+
+
+def encoding_of(session: Session) -> dict[str, Any] | None:
+    """How well predicted and recorded epochs agree, channel by channel; None where the bundle predicts none."""
+    found = session.correlation
+    if found is None:
+        return None
+    names = session.bundle.contract.processed.ch_names
+
+    def each(values: NDArray[np.float64]) -> dict[str, float | None]:
+        return {name: round(float(v), 4) if v == v else None for name, v in zip(names, values, strict=True)}
+
+    return {
+        "n": found.n,
+        "chance": 0.0,
+        "r": each(found.r),
+        "low": each(found.low),
+        "high": each(found.high),
+        "latency_ms": session.epoch_ledger.summary()["latency_ms"],
     }
 
 
@@ -254,4 +283,23 @@ def sentences(report: dict[str, Any]) -> str:
         lines.append(f"{report['deadline_misses']} later than the budget of {report['budget_ms']:g} ms")
     lost = [f"{counts[key]} {words}" for key, words in WINDOWS.items() if counts.get(key)]
     lines.append(f"not decoded: {', '.join(lost)}" if lost else "every window was decoded")
+    if (encoding := report["encoding"]) is not None:
+        lines.append(epoch_sentence(encoding, counts))
     return "\n".join(lines)
+
+
+def epoch_sentence(encoding: dict[str, Any], counts: dict[str, int]) -> str:
+    """Say how well the predicted epochs agree with the recorded ones."""
+    lost = [f"{counts[key]} {words}" for key, words in EPOCHS.items() if counts.get(key)]
+    more = f" (not compared: {', '.join(lost)})" if lost else ""
+    known = {name: r for name, r in encoding["r"].items() if r is not None}
+    if not known:
+        return f"predicted against recorded: no epoch yet{more}"
+    best = max(known, key=lambda name: known[name])
+    median = sorted(known.values())[len(known) // 2]
+    low, high = encoding["low"][best], encoding["high"][best]
+    interval = "" if low is None else f" (95 % {low:.2f} to {high:.2f})"
+    return (
+        f"predicted against recorded, {encoding['n']} epochs: median r {median:.2f} over channels, best {best} "
+        f"{known[best]:.2f}{interval}; chance 0{more}"
+    )

@@ -63,6 +63,8 @@ def command(
         click.echo(json.dumps({"over": over, **verdict.model_dump(mode="json"), **told(choices), **extra}))
     else:
         click.echo(sentence(verdict))
+        if verdict.epochs is not None:
+            click.echo(sentence(verdict.epochs, "epochs, predicted and recorded"))
         if "hash" in extra:
             click.echo(f"predictions {extra['hash']}, {'the same' if repeats else 'NOT the same'} with other chunks")
     ctx.exit(0 if verdict.passed and repeats else 1)
@@ -71,9 +73,12 @@ def command(
 def choose(bundle: ModelBundle, wish: Wish, strict: bool) -> dict[str, Choice]:
     """Choose once, for both answers."""
     with contextlib.redirect_stdout(sys.stderr):  # a library may have something to say while it is imported
-        runner = bundle.open_runner(wish, strict=strict)
+        runner, predictor = bundle.open_runner(wish, strict=strict), bundle.open_predictor(wish, strict=strict)
     runner.close()
-    return dict(runner.choices)
+    if predictor is None:
+        return dict(runner.choices)
+    predictor.close()
+    return {**runner.choices, predictor.spec.graph: predictor.choice}
 
 
 def answer_over(
@@ -88,11 +93,11 @@ def answer_over(
     return result.answer, {"latency_ms": result.latency["latency_ms"], "counts": result.counts}
 
 
-def sentence(verdict: Verdict) -> str:
+def sentence(verdict: Verdict, what: str = "predictions") -> str:
     """Return the verdict in words."""
     lead = "live equals offline" if verdict.passed else "live does NOT equal offline"
     return (
-        f"{lead}: {verdict.live} live predictions for {verdict.expected} expected with {verdict.backend}; "
+        f"{lead}: {verdict.live} live {what} for {verdict.expected} expected with {verdict.backend}; "
         f"missed {verdict.missed}, duplicated {verdict.duplicated}, unexpected {verdict.unexpected}; "
         f"largest difference {verdict.max_abs:.2g} (allowed {verdict.tolerance:g}), "
         f"largest stamp error {verdict.max_stamp_error * 1e3:.3g} ms"

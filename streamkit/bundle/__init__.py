@@ -18,11 +18,13 @@ from streamkit.bundle.pack import pack_onnx, read_contract
 from streamkit.bundle.read import ModelBundle, load_bundle
 from streamkit.bundle.signals import contract_signals
 from streamkit.bundle.write import GraphFiles, ReducedFiles, write_bundle
+from streamkit.encoding import EncodingSpec
 from streamkit.preprocess import SideStream
 
 __all__ = [
     "Contract",
     "Effect",
+    "EncodingSpec",
     "GraphFiles",
     "Metric",
     "ModelBundle",

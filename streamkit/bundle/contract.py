@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streamkit import __version__
+from streamkit.encoding import EncodingSpec
 from streamkit.inference import AnyRunnerConfig, RunnerConfig
 from streamkit.preprocess import PreprocessConfig, Preprocessor, SideStream, WindowConfig, aligned_spec
 from streamkit.types import OutputSpec, StreamSpec
@@ -30,6 +31,11 @@ class Contract(Part):
         As their own pages say.
     also
         Further streams, whose values stand beside every processed sample of `stream`.
+    encoding
+        What the brain should do at known stimuli; None where the bundle only decodes.
+    gallery
+        Name of the tensor uint8 ``(n_labels, 1 or 3, height, width)`` that holds a picture of each of the output's
+        labels, for people to look at; None where there is none.
     """
 
     stream: StreamSpec
@@ -38,6 +44,8 @@ class Contract(Part):
     output: OutputSpec
     runner: AnyRunnerConfig = RunnerConfig()
     also: tuple[SideStream, ...] = ()
+    encoding: EncodingSpec | None = None
+    gallery: str | None = None
 
     @property
     def processed(self) -> StreamSpec:
@@ -62,6 +70,9 @@ class Contract(Part):
         strangers = sorted(set(self.output.classes.values()) - set(labels))
         if strangers and self.output.kind != "image":
             raise ValueError(f"output: classes name {strangers}, which are not among the labels {labels}")
+        if self.gallery is not None and self.output.kind != "probabilities":
+            kind = self.output.kind
+            raise ValueError(f"gallery: a picture per label goes with output.kind 'probabilities', not {kind!r}")
         if self.stream.source_id or self.stream.hostname:
             raise ValueError("stream: source_id and hostname name one outlet; a contract leaves them empty")
         return self

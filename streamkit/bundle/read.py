@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streamkit.bundle.contract import Contract, Metric, Provenance
 from streamkit.bundle.files import Files, check_files, check_weights, content_of, tensors_of
 from streamkit.bundle.manifest import AGAIN, MANIFEST, REFERENCE, SIDES, TENSORS, GraphEntry, read_manifest, tensor_key
+from streamkit.encoding import Predictor, encoding_problems, open_predictor
 from streamkit.errors import BundleError, ConfigError
 from streamkit.inference import Graph, Reference, Runner, TensorSpec, Wishes, onnx_rules, open_runner
 from streamkit.inference.graph import Reduced
@@ -81,6 +82,18 @@ class ModelBundle:
             tensors=self.tensors(),
             clock=clock,
         )
+
+    def open_predictor(self, wish: Wishes = "auto", *, strict: bool = False) -> Predictor | None:
+        """Open what predicts the brain's answer to a stimulus, proven and warm; None where the bundle only decodes."""
+        spec = self.contract.encoding
+        if spec is None:
+            return None
+        return open_predictor(spec, self.graphs, self.references(), self.tensors(), wish, strict)
+
+    def gallery(self) -> NDArray[np.uint8] | None:
+        """``(n_labels, channels, height, width)`` pictures of the output's labels; None where there are none."""
+        name = self.contract.gallery
+        return None if name is None else self.tensors()[name]
 
 
 def load_bundle(path: str | Path) -> ModelBundle:
@@ -195,6 +208,25 @@ def _check_agreement(bundle: ModelBundle) -> None:
         n_chans = contract.processed.n_chans
     except ConfigError as error:
         raise BundleError(f"{path}: the contract's preprocessing does not fit its stream: {error}") from error
-    window = (n_chans, contract.window.n_times)
-    if why_not := contract.runner.lacks(Parts(bundle.graphs, bundle.tensors(), contract.output, window)):
+    parts = Parts(bundle.graphs, bundle.tensors(), contract.output, (n_chans, contract.window.n_times))
+    why_not = contract.runner.lacks(parts)
+    if not why_not and contract.encoding is not None:
+        why_not = next(encoding_problems(contract.encoding, parts, contract.processed), "")
+    if why_not := why_not or _gallery_problem(contract, parts):
         raise BundleError(f"{path}: {why_not}")
+
+
+def _gallery_problem(contract: Contract, parts: Parts) -> str:
+    """Say so when the pictures are missing, or not one for each label."""
+    if contract.gallery is None:
+        return ""
+    found = parts.tensors.get(contract.gallery)
+    if found is None:
+        return f"the gallery needs tensor {contract.gallery!r}, there are {sorted(parts.tensors)}"
+    n = len(contract.output.labels)
+    if found.dtype == np.uint8 and found.ndim == 4 and found.shape[:1] == (n,) and found.shape[1] in (1, 3):
+        return ""
+    return (
+        f"tensor {contract.gallery!r} is {found.dtype} of shape {found.shape}, expected uint8 ({n} labels, 1 or 3 "
+        "channels, height, width): give one picture per label of the output"
+    )

@@ -104,7 +104,7 @@ class Capture:
         self._outputs = [writer.add_stream(outlet.spec, outlet.header) for outlet in outlets]
         self._predictions = Mailbox[Prediction](4 * int(np.prod(self._output.shape)))
         self._others = {
-            what: (writer.add_stream(outlet.spec, outlet.header), Mailbox[tuple[Any, float]](outlet.spec.n_chans))
+            what: (writer.add_stream(outlet.spec, outlet.header), Mailbox[tuple[Any, Any]](outlet.values_per_push))
             for what, outlet in others.items()
         }
         self._due, self._turns = -np.inf, 0
@@ -126,8 +126,8 @@ class Capture:
         """Take in a published prediction."""
         self._predictions.put(prediction)
 
-    def report(self, what: str) -> Callable[[Any, float], None]:
-        """Return what takes in a value of the outlet of this name, a JSON object or an image, and its stamp."""
+    def report(self, what: str) -> Callable[[Any, Any], None]:
+        """Return what takes in values of the outlet of this name: JSON object, image or rows; and their stamps."""
         box = self._others[what][1]
         return lambda value, stamp: box.put((value, stamp))
 
@@ -171,9 +171,9 @@ class Capture:
             yield
         for stream, others in self._others.values():
             while reports := others.take(BURST):
-                rows = [_row(value) for value, _ in reports]
-                self._writer.samples(stream, rows, [stamp for _, stamp in reports])
-                yield
+                for rows, stamps in _blocks(reports):
+                    self._writer.samples(stream, rows, stamps)
+                    yield
 
     def _write_predictions(self, predictions: Sequence[Prediction]) -> None:
         stamps = [prediction.stamp for prediction in predictions]
@@ -257,6 +257,14 @@ def _raw(stamps: NDArray[np.float64] | None) -> NDArray[np.float64]:
     if stamps is None:
         raise RecordingError("the ring of a recorded stream keeps no raw stamps")
     return stamps
+
+
+def _blocks(reports: Sequence[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """What is written in one go: rows that came together, each with a stamp of its own; single samples all at once."""
+    yield from ((rows, stamps) for rows, stamps in reports if np.ndim(stamps))
+    single = [(_row(value), stamp) for value, stamp in reports if not np.ndim(stamp)]
+    if single:
+        yield [row for row, _ in single], [stamp for _, stamp in single]
 
 
 def _row(value: Any) -> Any:

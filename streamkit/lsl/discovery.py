@@ -18,7 +18,8 @@ KEYS = ("name", "type", "source_id", "hostname", "uid")
 
 _KIND = {
     "signal": "nominal_srate>0 and channel_format!='string'",
-    "numeric": "channel_format!='string' and type!='Prediction' and type!='Latency' and type!='Image'",
+    "numeric": "channel_format!='string' and type!='Prediction' and type!='Latency' and type!='Image'"
+    " and type!='Epochs' and type!='Encoding' and type!='Candidates'",
     "markers": "nominal_srate=0 and channel_count=1 and type!='Decision' and type!='Health'"
     " and (contains(type,'Marker') or channel_format='string')",
 }

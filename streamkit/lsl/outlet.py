@@ -27,10 +27,16 @@ class Outlet:
         Pairs below ``<streamkit>`` in its description.
     channels
         False leaves the channel list out of the description.
+
+    Attributes
+    ----------
+    values_per_push
+        About how many values are sent at once: what somebody who keeps them has to reckon with.
     """
 
     def __init__(self, spec: StreamSpec, keys: Mapping[str, Any] | None = None, *, channels: bool = True) -> None:
         self.spec = spec
+        self.values_per_push = spec.n_chans
         self._lsl: pylsl.StreamOutlet | None = pylsl.StreamOutlet(wire.describe(spec, keys, channels=channels))
 
     @property
@@ -207,7 +213,22 @@ def decision(prediction: Prediction, output: OutputSpec) -> dict[str, Any]:
         "steps": prediction.steps,
         "label": output.labels[best] if best is not None and output.kind == "probabilities" else None,
         "value": None if values is None or best is None else _value(values, best, output),
+        "top": likeliest(values, output.labels) if values is not None and output.kind == "probabilities" else None,
     }
+
+
+def likeliest(values: NDArray[np.float32], labels: Sequence[str], n: int = wire.TOP) -> list[list[Any]]:
+    """Label and probability of the `n` best, best first; of equals the one that comes first."""
+    return [[labels[k], float(values[k]) if np.isfinite(values[k]) else None] for k in best_of(values, n)]
+
+
+def best_of(values: NDArray[np.float32], n: int = wire.TOP) -> list[int]:
+    """Places of the `n` largest values, largest first; of equals the one that comes first. Not-a-number is least."""
+    values = np.nan_to_num(values, nan=-np.inf)
+    if len(values) > 16 * n:
+        near = np.flatnonzero(values >= np.partition(values, -n)[-n])
+        return [int(k) for k in near[np.argsort(-values[near], kind="stable")][:n]]
+    return [int(k) for k in np.argsort(-values, kind="stable")[:n]]
 
 
 def _value(values: NDArray[np.float32], best: int, output: OutputSpec) -> Any:

@@ -1,9 +1,10 @@
 """What leaves on the wire: names, source ids, types and the description of every stream.
 
 A live session called NAME with id UID publishes ``NAME-prediction``, ``NAME-decisions``, ``NAME-latency``,
-``NAME-health`` and, with stimuli, ``NAME-shown``; their source ids are ``NAME-UID/prediction`` and so on. The
-description of every stream holds its channels (label, unit, type) as the XDF convention has them, and our own
-facts as key-value pairs below ``<streamkit>``.
+``NAME-health`` and, with stimuli, ``NAME-shown``; one that predicts the brain's answers also ``NAME-predicted``,
+``NAME-recorded`` and ``NAME-encoding``, one with a gallery ``NAME-candidates``; their source ids are
+``NAME-UID/prediction`` and so on. The description of every stream holds its channels (label, unit, type) as the XDF
+convention has them, and our own facts as key-value pairs below ``<streamkit>``.
 """
 
 from __future__ import annotations
@@ -21,8 +22,14 @@ ROOT = "streamkit"
 
 PREDICTION, DECISIONS, LATENCY, HEALTH, SHOWN = "prediction", "decisions", "latency", "health", "shown"
 
+PREDICTED, RECORDED, ENCODING, CANDIDATES = "predicted", "recorded", "encoding", "candidates"
+
 TYPE_PREDICTION, TYPE_IMAGE, TYPE_DECISION = "Prediction", "Image", "Decision"
 TYPE_LATENCY, TYPE_HEALTH, TYPE_MARKERS = "Latency", "Health", "Markers"
+TYPE_EPOCHS, TYPE_ENCODING, TYPE_CANDIDATES = "Epochs", "Encoding", "Candidates"
+
+TOP = 5
+"""How many candidates a decision names, likeliest first."""
 
 FORMATS = {
     pylsl.cf_float32: "float32",

@@ -10,13 +10,15 @@ from streamkit.lsl import wire
 from streamkit.lsl.capture import Capture
 from streamkit.lsl.health import Health, HealthPublisher
 from streamkit.lsl.ledger_file import LedgerFile
+from streamkit.lsl.outlet import Outlet
 from streamkit.lsl.scribe import Scribe
 from streamkit.lsl.supervised import SupervisedSignal
+from streamkit.session.encoding import Encoding
 from streamkit.session.options import SessionOptions
 from streamkit.session.rig import Rig
 from streamkit.types import Event, Prediction
 
-LEDGER = "ledger.csv"
+LEDGER, EPOCHS = "ledger.csv", "epochs.csv"
 
 
 class Books:
@@ -57,7 +59,8 @@ class Books:
         self._capture = None if self._out is None else self._captured(self._out, rig, facts)
         self._ledgers += [] if self._out is None else [LedgerFile(self._out / LEDGER)]
         captures = [] if self._capture is None else [self._capture]
-        self._scribe = Scribe([*captures, *self._ledgers], self._failed)
+        epochs = [] if self._out is None or rig.encoding is None else [self._epochs(self._out, rig.encoding)]
+        self._scribe = Scribe([*captures, *self._ledgers, *epochs], self._failed)
         self._tell("writing")
         self._scribe.start()
 
@@ -93,14 +96,25 @@ class Books:
             self._tell("written")
 
     def _captured(self, out: Path, rig: Rig, facts: Mapping[str, Any]) -> Capture:
-        others = {wire.HEALTH: self._publisher.outlet} | ({wire.SHOWN: rig.shown.outlet} if rig.shown else {})
+        others: dict[str, Outlet] = {wire.HEALTH: self._publisher.outlet}
+        others |= {wire.SHOWN: rig.shown.outlet} if rig.shown else {}
+        others |= rig.encoding.broadcast.outlets if rig.encoding else {}
         self._signals = list(rig.sides.inlets)
         self._known = (len(rig.sides.inlets), len(rig.markers.inlets))
         capture = Capture(out, [rig.signal, *rig.sides.inlets], rig.markers.inlets, rig.broadcast, others, facts)
         self._publisher.on_publish = capture.report(wire.HEALTH)
         if rig.shown is not None:
             rig.shown.on_push = capture.report(wire.SHOWN)
+        if rig.encoding is not None:
+            broadcast = rig.encoding.broadcast
+            broadcast.on_push = {what: capture.report(what) for what in broadcast.outlets}
         return capture
+
+    def _epochs(self, out: Path, encoding: Encoding) -> LedgerFile:
+        """The ledger of the predicted epochs, in the same columns."""
+        ledger = LedgerFile(out / EPOCHS)
+        encoding.on_epoch.append(lambda epoch: ledger.prediction(epoch.prediction, 0))
+        return ledger
 
     def _failed(self, problem: str) -> None:
         self.problems.append(problem)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pylsl
 
@@ -33,7 +34,7 @@ class DecodeLoop:
     ----------
     counts
         ``samples``, ``markers``, ``predictions`` so far; ``duplicate_marker`` markers that came twice; ``skipped``
-        windows left out because newer ones were ready;
+        windows left out because newer ones were ready; ``epoch_skipped`` epochs not compared because too many waited;
         ``backlog`` samples that had come and not been pulled when the last prediction left.
     books
         What is written to disk; None when nothing is.
@@ -52,6 +53,10 @@ class DecodeLoop:
         self.books: Books | None = None
         rig.sides.tell(health)
         self.counts = dict.fromkeys(("samples", "markers", "duplicate_marker", "predictions", "skipped", "backlog"), 0)
+        self._errands = rig.errands
+        if self._errands is not None:
+            self.counts["epoch_skipped"] = 0
+            self._errands.start()
 
     def step(self, timeout: float) -> float | None:
         """Decode what has come, after waiting up to `timeout` seconds for a sample.
@@ -67,6 +72,7 @@ class DecodeLoop:
             later, more = self._take(0.0)
             newest, windows = later or newest, windows + more
         self._decode(windows)
+        self._compare(self._rig.pipeline.epochs())
         return newest
 
     def _await(self, timeout: float) -> tuple[float | None, list[Window]]:
@@ -93,6 +99,14 @@ class DecodeLoop:
         self.empty(pylsl.local_clock())
         for window in self._rig.pipeline.last_windows():
             self._publish(window)
+        self._compare(self._rig.pipeline.last_epochs())
+        self.end_errands()
+
+    def end_errands(self, drain: bool = True) -> None:
+        """Do what still follows from the answers, or leave it; raises what went wrong with it."""
+        if self._errands is not None:
+            self._errands.close(drain)
+            self._errands.check()
 
     def _take(self, timeout: float) -> tuple[float | None, list[Window]]:
         """Pull once; returns the stamp of the newest sample, and the windows that are ready."""
@@ -149,3 +163,19 @@ class DecodeLoop:
             self.books.prediction(prediction, self.counts["backlog"])
         if self._on_prediction is not None:
             self._on_prediction(prediction)
+        if self._errands is not None and (candidates := self._rig.candidates) is not None:
+            self._errands.hand_over(lambda: _once(candidates.push, prediction))
+
+    def _compare(self, epochs: list[Window]) -> None:
+        """Hand over the epochs that came to an end: what is done about them never keeps a window waiting."""
+        if self._errands is None:
+            return
+        if (encoding := self._rig.encoding) is not None:
+            for window in epochs:
+                self.counts["epoch_skipped"] += not self._errands.hand_over(partial(encoding.errand, window))
+        self._errands.check()
+
+
+def _once(work: Callable[[Prediction], None], prediction: Prediction) -> Iterator[None]:
+    work(prediction)
+    yield

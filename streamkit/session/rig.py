@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from streamkit.bundle import ModelBundle
+from streamkit.encoding import Predictor
 from streamkit.inference import Runner
 from streamkit.inference.runners import Rehearsal
 from streamkit.ledger import Ledger
 from streamkit.lsl import wire
 from streamkit.lsl.broadcast import Broadcast
 from streamkit.lsl.contract import channel_picks, check
+from streamkit.lsl.gallery import CandidateOutlet
 from streamkit.lsl.health import State
 from streamkit.lsl.selection import await_signal
 from streamkit.lsl.stimuli import StimulusOutlet, open_stimuli
 from streamkit.lsl.supervised import SupervisedMarkers, SupervisedSignal
 from streamkit.pipeline import Pipeline
 from streamkit.preprocess import WindowConfig
+from streamkit.session.encoding import Encoding, build_encoding
+from streamkit.session.errands import Errands
 from streamkit.session.markers import MarkerStreams
 from streamkit.session.options import SessionOptions
 from streamkit.session.sides import Sides
@@ -38,6 +42,9 @@ class Rig:
     broadcast: Broadcast
     shown: StimulusOutlet | None
     warmth: Warmth | None = None
+    encoding: Encoding | None = None
+    candidates: CandidateOutlet | None = None
+    errands: Errands | None = None
 
     @property
     def inputs(self) -> tuple[StreamSpec, ...]:
@@ -62,6 +69,12 @@ class Rig:
         counts += [inlet.counts for inlet in self.markers.inlets]
         return {key: sum(each[key] for each in counts) for key in self.signal.counts}
 
+    @property
+    def has_consumers(self) -> bool:
+        """Whether anybody listens to anything that leaves."""
+        epochs = list(self.encoding.broadcast.outlets.values()) if self.encoding else []
+        return any(outlet is not None and outlet.has_consumers for outlet in (self.broadcast, self.candidates, *epochs))
+
     def open(self) -> None:
         """Subscribe; from here on nothing is missed."""
         self.markers.open(self.signal.spec)
@@ -70,9 +83,10 @@ class Rig:
 
     def close(self) -> None:
         """End the outlets, then the inlets."""
-        self.broadcast.close()
-        if self.shown is not None:
-            self.shown.outlet.close()
+        shown = self.shown.outlet if self.shown is not None else None
+        for outlet in (self.broadcast, shown, self.encoding, self.candidates):
+            if outlet is not None:
+                outlet.close()
         self.signal.close()
         self.sides.close()
         self.markers.close()
@@ -105,9 +119,10 @@ def find_sides(bundle: ModelBundle, options: SessionOptions, signal: StreamSpec,
 def find_markers(
     bundle: ModelBundle, options: SessionOptions, signal: StreamSpec, sides: Sides, tick: Callable[[], None]
 ) -> MarkerStreams:
-    """Wait for the marker streams that go with `signal`; a continuous decoder needs none."""
+    """Wait for the marker streams that go with `signal`; a continuous decoder needs none, and may have use for them."""
     required = bundle.contract.window.mode == "event"
-    wanted = required or options.markers is not None or options.stimuli is not None
+    uses = (options.markers, options.stimuli, bundle.contract.encoding)
+    wanted = required or any(use is not None for use in uses)
     markers = MarkerStreams(options, wanted=wanted, required=required)
     markers.find(signal, [inlet.spec for inlet in sides.inlets], options.resolve_timeout, tick)
     return markers
@@ -120,9 +135,10 @@ def build_rig(
     sides: Sides,
     markers: MarkerStreams,
     runner: Runner,
-    ledger: Ledger,
+    predictor: Predictor | None,
+    ledgers: tuple[Ledger, Ledger],
 ) -> Rig:
-    """Put the pipeline between the inlets and new outlets."""
+    """Put the pipeline between the inlets and new outlets; what follows an answer is left to a thread of its own."""
     contract, name, uid = bundle.contract, options.name, options.uid
     picks = channel_picks(contract.stream, signal.spec)
     pipeline = Pipeline(
@@ -133,9 +149,10 @@ def build_rig(
         picks=picks,
         also=contract.also,
         speed=signal.timeline.speed,
+        encoding=None if predictor is None else contract.encoding,
     )
     keys = session_keys(bundle, signal.spec, runner.backend)
-    broadcast = Broadcast(name, uid, contract.output, keys, ledger)
+    broadcast = Broadcast(name, uid, contract.output, keys, ledgers[0])
     shown = options.stimuli and open_stimuli(
         options.stimuli,
         contract.output,
@@ -144,7 +161,19 @@ def build_rig(
         keys,
     )
     warmth = warmth_of(bundle, pipeline, runner) if options.warm else None
-    return Rig(signal, sides, markers, pipeline, broadcast, shown or None, warmth)
+    encoding = build_encoding(bundle, name, uid, predictor, keys, ledgers[1])
+    candidates = candidates_of(bundle, name, uid, keys)
+    errands = Errands() if encoding or candidates else None
+    return Rig(signal, sides, markers, pipeline, broadcast, shown or None, warmth, encoding, candidates, errands)
+
+
+def candidates_of(bundle: ModelBundle, name: str, uid: str, keys: dict[str, Any]) -> CandidateOutlet | None:
+    """Open the stream of pictures of what is likeliest; None where the bundle has no pictures."""
+    gallery = bundle.gallery()
+    if gallery is None:
+        return None
+    title, source = wire.stream_name(name, wire.CANDIDATES), wire.source_id(name, uid, wire.CANDIDATES)
+    return CandidateOutlet(title, gallery, source, keys)
 
 
 def warmth_of(bundle: ModelBundle, pipeline: Pipeline, runner: Runner) -> Warmth:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from streamkit.bundle import ModelBundle
+from streamkit.encoding import Correlation, Predictor
 from streamkit.errors import ContractMismatch, StreamkitError, StreamLost
 from streamkit.inference import Choice
 from streamkit.inference.wish import backend_of
@@ -61,15 +62,16 @@ class Session:
         What ended the session; None when nothing did.
     backend, choices
         Name of the backend in use, and what runs each graph and why, once the model is loaded.
-    ledger
-        Latency so far.
+    ledger, epoch_ledger
+        Latency so far, of predictions; of predicted epochs, from the newest sample of the recorded one.
     priority
         How the decoding thread is scheduled.
 
     Notes
     -----
-    All work is done by one thread. A second busy Python thread would cost up to 5 ms per prediction (CPython's
-    switch interval), so a caller only waits while a session runs.
+    Everything up to an answer is done by one thread. A second busy Python thread would cost up to 5 ms per prediction
+    (CPython's switch interval), so a caller only waits while a session runs, and what follows an answer
+    (`streamkit.session.errands`) is cut into bursts far shorter than that.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Session:
         self.backend = backend_of(self.options.backend)
         self.choices: Mapping[str, Choice] = {}
         self.ledger = Ledger(bundle.cadence if self.options.budget is None else self.options.budget)
+        self.epoch_ledger = Ledger(None)
         self._on_prediction = on_prediction
         self._rig: Rig | None = None
         self._loop: DecodeLoop | None = None
@@ -132,7 +135,15 @@ class Session:
         """Source ids of the session's streams by what they carry."""
         kinds = [wire.PREDICTION, wire.DECISIONS, wire.LATENCY, wire.HEALTH]
         kinds += [wire.SHOWN] if self.options.stimuli else []
+        kinds += [wire.PREDICTED, wire.RECORDED, wire.ENCODING] if self.bundle.contract.encoding else []
+        kinds += [wire.CANDIDATES] if self.bundle.contract.gallery else []
         return {kind: wire.source_id(self.name, self.uid, kind) for kind in kinds}
+
+    @property
+    def correlation(self) -> Correlation | None:
+        """How well predicted and recorded epochs agree so far; None where the bundle predicts none."""
+        encoding = self._rig.encoding if self._rig else None
+        return encoding.latest if encoding else None
 
     @property
     def inputs(self) -> tuple[StreamSpec, ...]:
@@ -220,11 +231,14 @@ class Session:
         markers = find_markers(self.bundle, self.options, signal.spec, sides, self._tick)
         self._enter("connecting", "loading the model")
         runner = self.bundle.open_runner(self.options.backend, strict=self.options.strict_backend)
+        predictor: Predictor | None = None
         try:
             self.backend = runner.backend
-            self._tell_choices(runner.choices)
+            predictor = self.bundle.open_predictor(self.options.backend, strict=self.options.strict_backend)
+            self._tell_choices({**runner.choices, **({predictor.spec.graph: predictor.choice} if predictor else {})})
             self.priority.claim()  # before the outlets and inlets: LSL's threads inherit it
-            self._rig = rig = build_rig(self.bundle, self.options, signal, sides, markers, runner, self.ledger)
+            ledgers = self.ledger, self.epoch_ledger
+            self._rig = rig = build_rig(self.bundle, self.options, signal, sides, markers, runner, predictor, ledgers)
             self._loop = DecodeLoop(rig, self.health, self.options.when_behind, self._on_prediction)
             if self.options.record is not None or self.options.ledger_file is not None:
                 facts = session_keys(self.bundle, signal.spec, self.backend) | {"session": self.name, "uid": self.uid}
@@ -241,6 +255,10 @@ class Session:
         finally:
             self.priority.release()
             gc.unfreeze()
+            if self._rig is not None and self._rig.errands is not None:
+                self._rig.errands.close(drain=False)
+            if predictor is not None:
+                predictor.close()
             runner.close()
 
     def _tell_choices(self, choices: Mapping[str, Choice]) -> None:
@@ -268,6 +286,8 @@ class Session:
         if self._drain:
             self.health.watchdog = Watchdog()  # a source that has sent all is not stalled
             loop.finish()
+        else:
+            loop.end_errands(drain=False)
         self.health.tell(time=times.facts())
 
     def _enter(self, state: Any, message: str = "") -> None:
@@ -294,7 +314,7 @@ class Session:
 
     def _leave(self) -> None:
         """Say how it ended and let clients receive it: an outlet that goes away takes unsent samples with it."""
-        heard = self._rig is not None and self._rig.broadcast.has_consumers
+        heard = self._rig is not None and self._rig.has_consumers
         if self._publisher is not None:
             self._publisher.tick(self.counts)
             if self._books is not None:

@@ -7,6 +7,7 @@ sizes), or real LSL streams collected by the caller. Neither knows the other's f
 
 from streamkit.verify.answer import Answer
 from streamkit.verify.compare import Verdict, compare
+from streamkit.verify.epochs import epoch_shape, epochs_answer, offline_epochs
 from streamkit.verify.memory import Feed, SideChunk, VirtualClock, feed, over_memory, predictions_over_memory
 from streamkit.verify.offline import offline_answer, offline_in_its_own_process, offline_samples
 
@@ -17,8 +18,11 @@ __all__ = [
     "Verdict",
     "VirtualClock",
     "compare",
+    "epoch_shape",
+    "epochs_answer",
     "feed",
     "offline_answer",
+    "offline_epochs",
     "offline_in_its_own_process",
     "offline_samples",
     "over_memory",

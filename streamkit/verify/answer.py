@@ -37,6 +37,9 @@ class Answer:
         The event each prediction answers, stamps on the recording's clock; None in hop mode.
     steps
         How many steps each prediction took; empty, or None, where the model repeats nothing.
+    epochs
+        The predicted and the recorded epochs of known stimuli, as an answer of its own; None where the bundle
+        predicts none. Its values are ``(n_epochs, 2, n_chans, n_times)``.
     """
 
     backend: str
@@ -45,6 +48,7 @@ class Answer:
     last: NDArray[np.int64]
     events: tuple[Event | None, ...]
     steps: tuple[int | None, ...] = ()
+    epochs: Answer | None = None
 
     @classmethod
     def of(cls, backend: str, predictions: list[Prediction], shape: tuple[int, ...]) -> Answer:
@@ -71,13 +75,16 @@ class Answer:
 
         Hashed one after the other: the shape of `values`, as JSON; `values`, `stamps` and `last` in C order, little
         endian, float32, float64 and int64; `events` as a JSON list of null or ``[label, stamp, stream]``, the stamp
-        as `float.hex` writes it. The backend's name is no part of it.
+        as `float.hex` writes it. The backend's name is no part of it. Where there are `epochs`, their hash comes last,
+        as text.
         """
         events = [None if event is None else [event.label, event.stamp.hex(), event.stream] for event in self.events]
         digest = hashlib.sha256(json.dumps(self.values.shape).encode())
         for column, kind in ((self.values, "<f4"), (self.stamps, "<f8"), (self.last, "<i8")):
             digest.update(np.ascontiguousarray(column, kind).tobytes())
         digest.update(json.dumps(events).encode())
+        if self.epochs is not None:
+            digest.update(self.epochs.hash.encode())
         return digest.hexdigest()
 
 

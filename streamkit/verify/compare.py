@@ -31,6 +31,8 @@ class Verdict(BaseModel):
         Largest difference between matched stamps, seconds.
     passed
         Whether every condition held.
+    epochs
+        The same of predicted and recorded epochs; None where the bundle predicts none.
     """
 
     backend: str
@@ -43,6 +45,7 @@ class Verdict(BaseModel):
     tolerance: float
     max_stamp_error: float
     passed: bool
+    epochs: Verdict | None = None
 
 
 def compare(offline: Answer, live: Answer, sfreq: float, tolerance: float = LIVE_PARITY) -> Verdict:
@@ -67,6 +70,17 @@ def compare(offline: Answer, live: Answer, sfreq: float, tolerance: float = LIVE
             "the recording holds nothing this bundle would decode: no event matches its window's patterns "
             "or the signal is shorter than one window"
         )
+    verdict = _matched(offline, live, sfreq, tolerance)
+    if offline.epochs is None and live.epochs is None:
+        return verdict
+    if offline.epochs is None or live.epochs is None:
+        return verdict.model_copy(update={"passed": False})
+    epochs = _matched(offline.epochs, live.epochs, sfreq, tolerance)
+    return verdict.model_copy(update={"epochs": epochs, "passed": verdict.passed and epochs.passed})
+
+
+def _matched(offline: Answer, live: Answer, sfreq: float, tolerance: float) -> Verdict:
+    """Match and measure; where the file holds nothing and nothing came live, there is no difference."""
     unmatched = {i: None for i in range(len(offline.events))}
     pairs, duplicated, unexpected = [], 0, 0
     for j in range(len(live.events)):
@@ -116,7 +130,8 @@ def _candidates(offline: Answer, live: Answer, j: int) -> list[int]:
 
 def _differences(offline: Answer, live: Answer, pairs: list[tuple[int, int]]) -> tuple[float, float]:
     if not pairs:
-        return float("nan"), float("nan")
+        nothing = 0.0 if not offline.events and not live.events else float("nan")
+        return nothing, nothing
     i, j = np.array(pairs).T
     values = np.abs(offline.values[i].astype(np.float64) - live.values[j])
     return float(values.max()), float(np.abs(offline.stamps[i] - live.stamps[j]).max())

@@ -6,6 +6,7 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from streamkit.lsl.contract import channel_picks
 from streamkit.pipeline import Infers, Pipeline
 from streamkit.recording import Recording, Signal, read_recording
 from streamkit.timeline import Timeline
-from streamkit.types import Chunk, Event, Prediction
+from streamkit.types import Chunk, Event, Prediction, Window
 from streamkit.verify.answer import Answer
+from streamkit.verify.epochs import epochs_answer
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,17 @@ def over_memory(
     bundle, recording = load_bundle(bundle_path), read_recording(recording_path)
     clock = VirtualClock()
     runner = bundle.open_runner(backend, clock=timer or clock)
-    predictions = predictions_over_memory(bundle.contract, recording, runner, seed=seed, tamper=tamper, clock=clock)
+    windows: list[Window] = []
+    predictions = predictions_over_memory(
+        bundle.contract, recording, runner, seed=seed, tamper=tamper, clock=clock, epochs=windows
+    )
     runner.close()
-    return Answer.of(runner.backend, predictions, bundle.contract.output.shape)
+    answer = Answer.of(runner.backend, predictions, bundle.contract.output.shape)
+    predictor = bundle.open_predictor(backend)
+    if predictor is None:
+        return answer
+    with closing(predictor):
+        return replace(answer, epochs=epochs_answer(bundle, predictor, windows))
 
 
 def predictions_over_memory(
@@ -147,8 +157,12 @@ def predictions_over_memory(
     seed: int = 0,
     tamper: Callable[[Feed], Feed] = lambda items: items,
     clock: VirtualClock | None = None,
+    epochs: list[Window] | None = None,
 ) -> list[Prediction]:
-    """Predictions of the live pipeline under a `VirtualClock`, the ledger stamps of which repeat with all else."""
+    """Predictions of the live pipeline under a `VirtualClock`, the ledger stamps of which repeat with all else.
+
+    Recorded epochs of known stimuli are added to `epochs`, where it is given.
+    """
     signal, sides = contract_signals(contract, recording)
     clock = clock or VirtualClock()
     pipeline = Pipeline(
@@ -159,7 +173,9 @@ def predictions_over_memory(
         picks=channel_picks(contract.stream, signal.spec),
         also=contract.also,
         clock=clock,
+        encoding=None if epochs is None else contract.encoding,
     )
+    recorded = [] if epochs is None else epochs
     also_picks = [
         None if found is None else channel_picks(side.stream, found.spec)
         for side, found in zip(contract.also, sides, strict=True)
@@ -168,7 +184,10 @@ def predictions_over_memory(
     predictions: list[Prediction] = []
     for item in tamper(feed(recording, signal, seed, tuple(zip(sides, delays, strict=True)))):
         predictions += _push(pipeline, item, also_picks, clock)
-    return predictions + pipeline.finish()
+        recorded += pipeline.epochs()
+    predictions += pipeline.finish()
+    recorded += pipeline.last_epochs()
+    return predictions
 
 
 def _push(

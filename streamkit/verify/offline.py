@@ -17,6 +17,7 @@ from streamkit.preprocess import Preprocessor, align_whole, windows_of
 from streamkit.recording import Recording, Signal, read_recording
 from streamkit.types import Chunk, Prediction, StreamSpec, Window
 from streamkit.verify.answer import Answer, Taken, place_of
+from streamkit.verify.epochs import offline_epochs
 
 
 def offline_answer(
@@ -42,7 +43,7 @@ def offline_answer(
     predictions = _answered(windows, runner, contract.preprocess.on_gap == "reset", taken or {})
     answer = Answer.of(runner.backend, predictions, contract.output.shape)
     runner.close()
-    return answer
+    return dataclasses.replace(answer, epochs=offline_epochs(bundle, processed, recording.events(), backend))
 
 
 def _answered(windows: Sequence[Window], runner: Runner, resets: bool, taken: Taken) -> list[Prediction]:
