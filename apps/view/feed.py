@@ -19,10 +19,11 @@ import pylsl
 from apps.view.connection import Connection
 from apps.view.state.discovery import Found
 from apps.view.state.view import Output, ViewState
+from streamkit.lsl.epochs import FACTS, MEASURES
 from streamkit.types import Event, StreamSpec
 
 LOOK_EVERY_S = 0.5
-BUFFER = {"signal": 12, "shown": 1, "prediction": 1}
+BUFFER = {"signal": 12, "shown": 1, "prediction": 1, "candidates": 1, "epochs_predicted": 40, "epochs_recorded": 40}
 
 
 def found_from(info: pylsl.StreamInfo) -> Found:
@@ -123,6 +124,8 @@ class Feed:
             "latency": [state.latency.freshness],
             "health": [state.health.freshness],
             "shown": [state.images.shown_fresh],
+            "candidates": [state.candidates.freshness],
+            "encoding": [state.encoding.freshness],
         }.get(role, []):
             fresh.lost = True
 
@@ -150,6 +153,10 @@ class Feed:
             state.latency.configure(spec.ch_names)
         elif role == "prediction":
             self._configure_prediction(spec)
+        elif role == "encoding":
+            self._configure_encoding(spec)
+        elif role == "epochs_predicted":
+            state.encoding.unit = spec.unit
 
     def _configure_prediction(self, spec: StreamSpec) -> None:
         state, said = self.state, spec.description
@@ -159,12 +166,22 @@ class Feed:
         state.output = _output(spec)
         state.discovery.target = said.get("target", "")
         self._looked = -np.inf
+        if "encoding" not in state.discovery.roles:
+            state.encoding.configure((), 0.0, 0, 0.0, ())
         if state.output == "image":
             state.images.clear()
         elif state.output == "values":
             state.values.configure(labels, said.get("unit", ""))
         else:
             state.decisions.configure(labels, dict(_json(said.get("classes"), {})), _json(said.get("chance"), None))
+            state.candidates.configure(len(labels))
+
+    def _configure_encoding(self, spec: StreamSpec) -> None:
+        said, correlations = spec.description, spec.ch_names[len(FACTS) :]
+        names = tuple(name.removeprefix("r ") for name in correlations[: len(correlations) // len(MEASURES)])
+        n_times, sfreq, tmin = (_number(said.get(key)) for key in ("n_times", "sfreq", "tmin"))
+        labels = tuple(map(str, _json(said.get("labels"), [])))
+        self.state.encoding.configure(names, sfreq, int(n_times), tmin, labels)
 
     def _take_signal(self, connection: Connection, now: float) -> None:
         data, stamps = connection.pull_numbers()
@@ -200,8 +217,30 @@ class Feed:
     def _take_decisions(self, connection: Connection, now: float) -> None:
         for text, stamp in connection.pull_strings():
             said = self.state.decisions.push_decision(text, now)
+            if said:
+                truth = self.state.decisions.truth_of(said.get("event"))
+                self.state.candidates.tell(stamp, said, truth, connection.offset())
             if said and isinstance(said.get("event_stamp"), (int, float)):
                 self.state.images.tell_event(stamp, float(said["event_stamp"]) + connection.offset())
+
+    def _take_candidates(self, connection: Connection, now: float) -> None:
+        rows, stamps = connection.pull_numbers()
+        shape = _lengths(connection.spec)
+        if len(stamps) and len(shape) == 4:
+            self.state.candidates.push(float(stamps[-1]), np.array(rows[-1], np.float32).reshape(shape), now)
+
+    def _take_epochs_predicted(self, connection: Connection, now: float) -> None:
+        rows, stamps = connection.pull_numbers()
+        self.state.encoding.push_rows("predicted", np.asarray(rows, np.float32), stamps)
+
+    def _take_epochs_recorded(self, connection: Connection, now: float) -> None:
+        rows, stamps = connection.pull_numbers()
+        self.state.encoding.push_rows("recorded", np.asarray(rows, np.float32), stamps)
+
+    def _take_encoding(self, connection: Connection, now: float) -> None:
+        rows, stamps = connection.pull_numbers()
+        for row, stamp in zip(np.array(rows, float), stamps, strict=True):
+            self.state.encoding.push_report(row, float(stamp), now)
 
     def _take_latency(self, connection: Connection, now: float) -> None:
         rows, _ = connection.pull_numbers()
@@ -249,11 +288,26 @@ class Feed:
 
 def image_shape(spec: StreamSpec) -> tuple[int, int, int]:
     """``(channels, height, width)`` of an image stream: as described, else a square grey image."""
-    said = tuple(int(n) for n in spec.description.get("shape", "").split(",") if n.strip().isdigit())
-    if len(said) == 3 and int(np.prod(said)) == spec.n_chans:
+    said = _lengths(spec)
+    if len(said) == 3:
         return said[0], said[1], said[2]
     side = int(np.sqrt(spec.n_chans))
     return (1, side, side) if side * side == spec.n_chans else (1, 1, spec.n_chans)
+
+
+def _lengths(spec: StreamSpec | None) -> tuple[int, ...]:
+    """Shape of each sample as described; nothing where that is not said, or does not fit."""
+    if spec is None:
+        return ()
+    said = tuple(int(n) for n in spec.description.get("shape", "").split(",") if n.strip().isdigit())
+    return said if said and int(np.prod(said)) == spec.n_chans else ()
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0.0
 
 
 def _output(spec: StreamSpec) -> Output:

@@ -13,7 +13,9 @@ from PyQt6.QtWidgets import QWidget
 
 from apps.view.children import Child, record
 from apps.view.feed import Feed
+from apps.view.panels.candidates import CandidatePanel
 from apps.view.panels.decisions import DecisionPanel
+from apps.view.panels.encoding import EncodingPanel
 from apps.view.panels.header import HEIGHT, Header
 from apps.view.panels.help import HelpOverlay
 from apps.view.panels.images import ImagePanel
@@ -64,17 +66,20 @@ class Window(QWidget):
         self.wall = wall
         self.recorder: Child | None = None
         self._slow = 0.0
-        self._seen = -1
+        self._seen = (-1, -1)
         self.header = Header(state, theme, self)
         self.signals = SignalPanel(state.signals, theme, self)
         self.images = ImagePanel(state, theme, self)
+        self.candidates = CandidatePanel(state, theme, self)
         self.decisions = DecisionPanel(state.decisions, theme, self)
         self.values = ValuePanel(state.values, theme, self)
+        self.encoding = EncodingPanel(state.encoding, theme, self)
         self.latency = LatencyPanel(state, theme, self)
         self.lesson = LessonPanel(theme, self)
         self.help = HelpOverlay(theme, self)
         self.panels = (
-            self.header, self.signals, self.images, self.decisions, self.values, self.latency, self.lesson,
+            self.header, self.signals, self.images, self.candidates, self.decisions, self.values, self.encoding,
+            self.latency, self.lesson,
         )  # fmt: skip
         self.setMinimumSize(960, 600)
         self._connect()
@@ -89,9 +94,10 @@ class Window(QWidget):
         if self.feed is not None:
             self.feed.poll()
         self.signals.tick()
-        if self.state.images.n_seen != self._seen:
-            self._seen = self.state.images.n_seen
+        if (seen := (self.state.images.n_seen, self.state.candidates.count)) != self._seen:
+            self._seen = seen
             self.images.update()
+            self.candidates.update()
         now = self.wall()
         if now - self._slow >= SLOW_S:
             self._slow = now
@@ -106,6 +112,8 @@ class Window(QWidget):
         self.images.mark(
             state.images.freshness if reconstructs else state.images.shown_fresh, now, old and reconstructs
         )
+        self.candidates.mark(state.candidates.freshness, now, old)
+        self.encoding.mark(state.encoding.freshness, now, old)
         self.decisions.mark(state.decisions.freshness, now, old)
         self.values.mark(state.values.freshness, now, old)
         self.latency.mark(state.latency.freshness, now, old)
@@ -115,7 +123,7 @@ class Window(QWidget):
             click.echo(f"error: the recording ended: {failure}", err=True)
             self.recorder = None
         self.header.show_time(now, recording)
-        for panel in (self.images, self.decisions, self.values, self.latency):
+        for panel in (self.images, self.candidates, self.decisions, self.values, self.encoding, self.latency):
             panel.update()
         if self.windowTitle() != state.title():
             self.setWindowTitle(state.title())
@@ -129,8 +137,10 @@ class Window(QWidget):
         for name, panel in (
             ("signals", self.signals),
             ("images", self.images),
+            ("candidates", self.candidates),
             ("decisions", self.decisions),
             ("values", self.values),
+            ("encoding", self.encoding),
             ("latency", self.latency),
             ("lesson", self.lesson),
         ):
@@ -201,7 +211,7 @@ class Window(QWidget):
             self.feed.close()
 
     def _connect(self) -> None:
-        signals = self.state.signals
+        signals, encoding = self.state.signals, self.state.encoding
         for keys, action in {
             ("Up", "+", "="): lambda: signals.change_scale(1),
             ("Down", "-"): lambda: signals.change_scale(-1),
@@ -212,6 +222,10 @@ class Window(QWidget):
             ("[",): lambda: signals.change_page_size(-1),
             ("]",): lambda: signals.change_page_size(1),
             ("A",): signals.autoscale,
+            (",",): lambda: encoding.turn(-1),
+            (".",): lambda: encoding.turn(1),
+            ("B",): encoding.choose_best,
+            ("M",): lambda: setattr(encoding, "average", not encoding.average),
             ("Space",): lambda: signals.freeze(not signals.frozen),
             ("T",): self.toggle_theme,
             ("S",): self.snapshot_here,
@@ -250,6 +264,10 @@ def arrange(state: ViewState, width: int, height: int) -> dict[str, QRect]:
         tall = round(whole.height() * 0.36)
         places["values"] = QRect(x, below - tall, right.width(), tall)
         below -= tall + SPACE
+    if state.encodes:
+        tall = round(whole.height() * 0.34)
+        places["encoding"] = QRect(x, below - tall, right.width(), tall)
+        below -= tall + SPACE
     places["signals"] = QRect(x, top, right.width(), below - top)
     return places
 
@@ -259,6 +277,7 @@ def _left_panels(state: ViewState) -> list[str]:
     taught = lesson(state) is not None
     shown = state.images.newest_shown is not None
     panels = ["images"] if state.output == "image" or shown else []
+    panels = ["candidates"] if state.retrieves else panels
     if taught:
         return [*panels[:1], "lesson"] if not state.health.refused else ["lesson"]
     if state.output == "probabilities":

@@ -70,8 +70,8 @@ class ImagePanel(Panel):
     def _draw_pair(self, painter: QPainter, box: QRectF, side: float, theme: Theme) -> None:
         pair = self.state.images.latest
         shown = pair.shown if pair is not None and pair.shown is not None else self.state.images.newest_shown
-        _title(painter, QRectF(box.left(), box.top(), side, LABEL), "SHOWN", theme.neutral)
-        _title(painter, QRectF(box.left() + side + GAP, box.top(), side, LABEL), "SEEN", theme.accent)
+        draw_title(painter, QRectF(box.left(), box.top(), side, LABEL), "SHOWN", theme.neutral)
+        draw_title(painter, QRectF(box.left() + side + GAP, box.top(), side, LABEL), "SEEN", theme.accent)
         top = box.top() + LABEL
         draw_image(painter, QRectF(box.left(), top, side, side), shown and self._image(shown.pixels), theme)
         seen = None if pair is None else self._image(pair.pixels)
@@ -136,7 +136,8 @@ def _height(width: float, rows: int) -> float:
     return 2 * LABEL + (width - GAP) / 2 + 2 * GAP + SCORE + rows * (2 * _thumb(width, rows) + ROW_GAP)
 
 
-def _title(painter: QPainter, box: QRectF, text: str, colour: str) -> None:
+def draw_title(painter: QPainter, box: QRectF, text: str, colour: str) -> None:
+    """Words above an image, with a bar in the colour of what it is."""
     painter.fillRect(QRectF(box.left(), box.top() + 4, 4, box.height() - 10), QColor(colour))
     draw_text(painter, box.adjusted(11, -1, 0, -1), text, font(12, bold=True, spaced=True), colour)
 

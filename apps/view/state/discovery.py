@@ -32,7 +32,9 @@ class Found:
 
 
 SESSION_PARTS = {"-prediction": "prediction", "-decisions": "decisions", "-latency": "latency", "-health": "health"}
-OUTPUT_TYPES = ("Prediction", "Decision", "Latency", "Health", "Image")
+SESSION_PARTS |= {"-predicted": "epochs_predicted", "-recorded": "epochs_recorded"}
+SESSION_PARTS |= {"-encoding": "encoding", "-candidates": "candidates"}
+OUTPUT_TYPES = ("Prediction", "Decision", "Latency", "Health", "Image", "Epochs", "Encoding", "Candidates")
 
 
 def matches(query: str, stream: Found) -> bool:

@@ -123,6 +123,11 @@ class ImagePairState:
         """The image on screen now."""
         return self._shown[-1] if self._shown else None
 
+    def shown_at(self, stamp: float) -> Shown | None:
+        """The image that was on screen at `stamp`; the newest one when `stamp` is not a number."""
+        until = [shown for shown in self._shown if not shown.stamp > stamp + SAME_INSTANT]
+        return until[-1] if until else None
+
     def add_shown(self, stamp: float, pixels: Image, now: float = 0.0) -> None:
         """An image ``(channels, height, width)`` in [0, 1] came on at `stamp`."""
         pixels = np.clip(np.nan_to_num(np.asarray(pixels, np.float32)), 0, 1)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from apps.view.state.candidates import CandidateState
 from apps.view.state.decisions import DecisionState
 from apps.view.state.discovery import DiscoveryState
+from apps.view.state.encoding import EncodingState
 from apps.view.state.health import HealthState
 from apps.view.state.images import ImagePairState
 from apps.view.state.latency import LatencyState
@@ -35,11 +37,23 @@ class ViewState:
     images: ImagePairState = field(default_factory=ImagePairState)
     decisions: DecisionState = field(default_factory=DecisionState)
     values: ValueState = field(default_factory=ValueState)
+    candidates: CandidateState = field(default_factory=CandidateState)
+    encoding: EncodingState = field(default_factory=EncodingState)
     latency: LatencyState = field(default_factory=LatencyState)
     health: HealthState = field(default_factory=HealthState)
     output: Output = ""
     simulated: bool = False
     connected: set[str] = field(default_factory=set)
+
+    @property
+    def retrieves(self) -> bool:
+        """True when the session chooses among pictures."""
+        return self.output == "probabilities" and bool(self.candidates.count)
+
+    @property
+    def encodes(self) -> bool:
+        """True when the session predicts what the brain does."""
+        return bool(self.output) and self.encoding.ready
 
     @property
     def anything(self) -> bool:
