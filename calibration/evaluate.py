@@ -26,7 +26,12 @@ from streamkit.types import Chunk, OutputSpec, Prediction, StreamSpec
 Array = NDArray[np.floating]
 CHUNK_S = 1.0
 IRREGULAR_CHUNK = 256
-DEFAULT_METRIC = {"class": "balanced_accuracy", "signal": "pearson", "image": "identification"}
+DEFAULT_METRIC = {
+    "class": "balanced_accuracy",
+    "signal": "pearson",
+    "image": "identification",
+    "embedding": "top-1",
+}
 
 
 @dataclass(frozen=True)
@@ -99,9 +104,8 @@ def score(
         When the recipe asks for a metric that this target does not have.
     """
     draws = Draws(settings.bootstrap, settings.permutations, seed)
-    scores = {"class": _classes, "signal": _signals, "image": _images}[target.kind](
-        answers, output, settings, draws, within
-    )
+    kinds = {"class": _classes, "signal": _signals, "image": _images, "embedding": _pictures}
+    scores = kinds[target.kind](answers, output, settings, draws, within)
     wanted = settings.metric or ("auc" if len(output.labels) == 2 and target.kind == "class" else None)
     wanted = wanted or DEFAULT_METRIC[target.kind]
     main = [s for s in scores if wanted in s.name]
@@ -134,6 +138,12 @@ def _signals(a: Answers, output: OutputSpec, settings: EvaluateSection, draws: D
 
 def _images(a: Answers, output: OutputSpec, settings: EvaluateSection, draws: Draws, within: bool) -> list[Score]:
     return image_scores(a.values, a.y, a.labels, settings, draws)
+
+
+def _pictures(a: Answers, output: OutputSpec, settings: EvaluateSection, draws: Draws, within: bool) -> list[Score]:
+    from calibration.embedding import retrieval_scores
+
+    return retrieval_scores(a.values, np.asarray(a.y, int), draws)
 
 
 def image_scores(
@@ -202,6 +212,11 @@ def evaluate(
         examples = examples_of(recordings, contract.stream, contract.preprocess, recipe, contract.also)
         rate = bundle.contract.processed.sfreq
         scores.append(score_cca(examples.X, examples.y, examples.groups, rate, output, recipe.evaluate, seed))
+    if bundle.contract.encoding is not None:
+        from calibration.embedding import encoding_scores
+
+        draws = Draws(recipe.evaluate.bootstrap, recipe.evaluate.permutations, seed)
+        scores += encoding_scores(bundle, recordings, draws, backend)
     return Evaluation(tuple(scores), answers, output, recipe.target, counts, runner.backend, runner.choices)
 
 
@@ -280,6 +295,16 @@ def _chunks(signal: Signal | None, expected: StreamSpec) -> deque[Chunk]:
     return deque(narrow(signal, expected.ch_names).chunks(size))
 
 
+def wanted_of(
+    recording: Recording, said: Sequence[Prediction], target: TargetSection, output: OutputSpec
+) -> Sequence[object]:
+    """What each prediction should have been; of an embedding, which of the pictures it was shown."""
+    if target.kind != "embedding":
+        return targets_of(recording, said, target)
+    place = {label: k for k, label in enumerate(output.labels)}
+    return [place.get(prediction.event.label) if prediction.event else None for prediction in said]
+
+
 def answers_of(
     recordings: Sequence[Recording],
     predictions: Sequence[Sequence[Prediction]],
@@ -291,7 +316,7 @@ def answers_of(
     place = [output.labels.index(name) for name in target.labels] if target.kind == "class" else []
     rows = []
     for number, (recording, said) in enumerate(zip(recordings, predictions, strict=True)):
-        for prediction, wanted in zip(said, targets_of(recording, said, target), strict=True):
+        for prediction, wanted in zip(said, wanted_of(recording, said, target, output), strict=True):
             if prediction.valid and wanted is not None:
                 label = prediction.event.label if prediction.event else ""
                 right = place[wanted] if place else wanted  # type: ignore[index]

@@ -13,6 +13,7 @@ from calibration.evaluate import Answers
 from calibration.metrics import Score, correlations, pearson
 from calibration.train import History
 from calibration.windows import Examples
+from streamkit.encoding import Correlation
 from streamkit.errors import require
 from streamkit.types import OutputSpec
 
@@ -45,7 +46,8 @@ def scores_figure(scores: Sequence[Score]) -> Figure:
         axes.plot(one.value, row, "o", color=SEEN)
         axes.plot(one.chance, row, "|", color=CHANCE, ms=16, mew=2)
     axes.set_yticks(range(len(scores)), [one.name for one in reversed(scores)])
-    axes.set_xlim(min(0, *(one.ci95[0] for one in scores)) - 0.02, 1.02)
+    edges = [edge for one in scores for edge in one.ci95 if np.isfinite(edge)]
+    axes.set_xlim(min(0, *edges, 0) - 0.02, max(1, *edges, 1) + 0.02)
     axes.set_ylim(-0.6, len(scores) - 0.4)
     axes.set_xlabel("score; bar: 95 % interval; orange line: chance")
     _bare(axes)
@@ -68,6 +70,36 @@ def classes_figure(answers: Answers, output: OutputSpec) -> Figure:
         panels[0].set_title("ROC curve")
         _bare(panels[0])
     _confusion(panels[-1], answers, output)
+    return drawn
+
+
+def retrieval_figure(answers: Answers) -> Figure:
+    """How often the right picture is among the k likeliest, and how often it is for a guess."""
+    right = answers.values[np.arange(len(answers)), answers.y.astype(int)]
+    rank = (answers.values > right[:, None]).sum(1)
+    n = answers.values.shape[1]
+    k = np.arange(1, n + 1)
+    drawn = figure(6.4, 3.8)
+    axes = drawn.subplots()
+    axes.plot(k, [np.mean(rank < each) for each in k], color=SEEN, label="decoder")
+    axes.plot(k, k / n, color=CHANCE, ls="--", lw=1, label="chance")
+    axes.set(xlabel=f"k of {n} pictures", ylabel="right one among the k likeliest", xscale="log", ylim=(0, 1.02))
+    axes.legend(frameon=False)
+    _bare(axes)
+    return drawn
+
+
+def channels_figure(ch_names: Sequence[str], found: Correlation) -> Figure:
+    """Correlation of predicted and recorded epochs, channel by channel, with its 95 % interval; chance is 0."""
+    at = np.arange(len(ch_names))
+    drawn = figure(max(4.6, 1.6 + 0.13 * len(ch_names)), 3.4)
+    axes = drawn.subplots()
+    axes.bar(at, found.r, color=SEEN, alpha=0.6)
+    axes.vlines(at, found.low, found.high, color=SHOWN, lw=1)
+    axes.axhline(0, color=CHANCE, ls="--", lw=1)
+    axes.set_xticks(at, ch_names, rotation=90, fontsize=6 if len(ch_names) > 24 else 8)
+    axes.set(ylabel=f"r over {found.n} single epochs", xlim=(-1, len(ch_names)))
+    _bare(axes)
     return drawn
 
 

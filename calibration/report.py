@@ -14,7 +14,11 @@ from calibration.recipe import Recipe
 from calibration.train import History
 from calibration.windows import Examples
 from streamkit.bundle import ModelBundle
+from streamkit.encoding import Correlation
 from streamkit.errors import require
+
+MOST_CLASSES = 20
+"""Of more, no table says anything."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -31,14 +35,22 @@ def write_report(
     training: Examples,
     sfreq: float,
     parity: float,
+    agreement: Correlation | None = None,
 ) -> Path:
-    """Write ``index.html`` and its figures into `folder`; returns the page."""
+    """Write ``index.html`` and its figures into `folder`; returns the page.
+
+    `agreement` is that of predicted with recorded epochs, where a bundle predicts some.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     output, figures = bundle.contract.output, []
     if scores or cross_validation:
         figures.append(("Scores", save_scores(folder, scores or cross_validation)))
     if answers is not None:
         figures.append(("Held-out answers", save_answers(folder, answers, output)))
+    if agreement is not None:
+        names = bundle.contract.processed.ch_names
+        drawn = plots.channels_figure(names, agreement)
+        figures.append(("Held-out epochs, predicted against recorded", plots.save(drawn, folder / "encoding.png")))
     if history is not None:
         figures.append(("Training", plots.save(plots.training_figure(history), folder / "training.png")))
     if recipe.target.kind == "class" and training.X.shape[2] > 1:
@@ -86,6 +98,8 @@ def save_answers(folder: Path, answers: Answers, output: Any) -> Path:
         drawn = plots.images_figure(answers)
     elif output.kind == "values":
         drawn = plots.signals_figure(answers, output)
+    elif len(output.labels) > MOST_CLASSES:
+        drawn = plots.retrieval_figure(answers)
     else:
         drawn = plots.classes_figure(answers, output)
     return plots.save(drawn, folder / "answers.png")

@@ -82,8 +82,8 @@ class TargetSection(Section):
     features, weights
         Name of the image encoder (`calibration.features.FEATURES`), and its weight file where it needs one.
     gallery
-        Which pictures a bundle chooses among and predicts for: those of the events of the ``"held-out"`` groups (of all,
-        where nothing is held out), or of ``"all"`` groups.
+        Which pictures a bundle chooses among and predicts for: those of the events of the ``"held-out"`` groups, or
+        of ``"all"`` groups.
     """
 
     kind: Literal["class", "signal", "image", "embedding"]
@@ -145,8 +145,8 @@ class TrainSection(LoopSettings):
     Parameters
     ----------
     method
-        ``"closed-form"`` solves for the last linear layer; ``"gradient"`` trains all of it; ``"brainae"`` trains a brain
-        encoder and a brain decoder around one embedding (`calibration.brainae`).
+        ``"closed-form"`` solves for the last linear layer; ``"gradient"`` trains all of it; ``"brainae"`` trains a
+        brain encoder and a brain decoder around one embedding (`calibration.brainae`).
     estimator
         Of the closed form: ``"lda"`` (Ledoit-Wolf shrinkage), ``"logistic"`` or ``"ridge"``; by default ``"lda"``
         for classes and ``"ridge"`` for the rest.

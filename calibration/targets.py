@@ -1,4 +1,4 @@
-"""What a window should have been answered: a class, values or an image."""
+"""What a window should have been answered: a class, values, an image or its features."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamkit.errors import ConfigError, require
+from streamkit.inference.cache import cache_dir
 from streamkit.recording import Recording, Signal
 from streamkit.recording.images import as_float, load_pixels
 
@@ -70,6 +71,29 @@ def image_of(recording: Recording, label: str, shape: tuple[int, int, int]) -> N
     if label in recording.stimulus_arrays:
         return fit_image(np.asarray(recording.stimulus_arrays[label], np.float32), shape)
     return fit_image(as_float(load_pixels(recording.stimuli[label])), shape)
+
+
+def features_of(
+    recording: Recording, labels: Sequence[str], shape: tuple[int, int, int], name: str, weights: str = ""
+) -> dict[str, NDArray[np.float32]]:
+    """Features ``(n_features,)`` of the stimuli of these marker labels; labels without an image are left out.
+
+    They are kept in the cache folder.
+
+    Parameters
+    ----------
+    shape
+        ``(channels, height, width)`` at which the images are looked at.
+    name, weights
+        Of the image encoder, and its weight file; see `calibration.features.extract`.
+    """
+    from calibration.features.extract import extract
+
+    known = [label for label in labels if has_image(recording, label)]
+    if not known:
+        return {}
+    images = np.stack([image_of(recording, label, shape) for label in known])
+    return dict(zip(known, extract(images, name, weights or None, cache_dir() / "features"), strict=True))
 
 
 def fit_image(image: NDArray[np.float32], shape: tuple[int, int, int]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from calibration.also import side_chunks
 from calibration.recipe import Recipe
 from calibration.sections import TargetSection
 from calibration.streams import input_signal, process_whole
-from calibration.targets import class_of, has_image, image_of, target_picks, values_at
+from calibration.targets import class_of, features_of, has_image, image_of, target_picks, values_at
 from streamkit.errors import RecordingError
 from streamkit.preprocess import PreprocessConfig, SideStream, WindowConfig, align_whole, windows_of
 from streamkit.recording import Recording
@@ -28,7 +28,7 @@ class Examples:
     X
         ``(n, n_chans, n_times)`` float32, processed.
     y
-        ``(n,)`` class numbers, ``(n, n_values)`` float32, or ``(n, C, H, W)`` images.
+        ``(n,)`` class numbers, ``(n, n_values)`` float32, ``(n, C, H, W)`` images, or their ``(n, n_features)``.
     groups
         ``(n,)`` the group of the recording each came from.
     labels
@@ -117,6 +117,10 @@ def targets_of(recording: Recording, windows: Sequence[Window], target: TargetSe
         for label in {window.event.label for window in windows if window.event}:
             known[label] = image_of(recording, label, shape) if has_image(recording, label) else None
         return [known.get(window.event.label) if window.event else None for window in windows]
+    if target.kind == "embedding":
+        labels = {window.event.label for window in windows if window.event}
+        features = features_of(recording, sorted(labels), image_shape(target), target.features, target.weights)
+        return [features.get(window.event.label) if window.event else None for window in windows]
     signal = recording.signal(target.stream)
     stamps = np.array([window.stamp for window in windows])
     values = values_at(signal, stamps, target_picks(signal, target.ch_names), target.smooth)
