@@ -100,24 +100,32 @@ def test_timm_publishes_those_weights_and_prepares_images_that_way():
     assert network.url.endswith("vit_base_patch16_224.augreg2_in21k_ft_in1k")
 
 
-@pytest.mark.parametrize(
-    ("name", "architecture", "layer", "size"),
-    [
-        ("alexnet_features_4", "alexnet", lambda net, x: net.features[:5](x), 256),
-        ("alexnet_features_11", "alexnet", lambda net, x: net.features[:12](x), 256),
-    ],
-)
-def test_layers_of_alexnet_are_read_out_of_its_file(name, architecture, layer, size, tmp_path):
+@pytest.fixture(scope="module")
+def alexnet(tmp_path_factory):
+    """AlexNet with weights at random, and its file under the published name."""
     whole = made(torchvision.models.alexnet)
+    return whole, saved(whole, tmp_path_factory.mktemp("weights") / "alexnet-owt-7be5be79.pth")
+
+
+def squeezed(x: np.ndarray, size: int) -> torch.Tensor:
+    return IMAGENET(v2.functional.resize(torch.from_numpy(x), [size, size], antialias=True))
+
+
+def assert_alike(found: np.ndarray, expected: torch.Tensor) -> None:
+    values = expected.flatten(1).numpy()
+    assert values.std() > 0
+    np.testing.assert_allclose(found, values, rtol=1e-3, atol=1e-3 * np.abs(values).max())
+
+
+@pytest.mark.parametrize(("name", "layers"), [("alexnet_features_4", 5), ("alexnet_features_11", 12)])
+def test_layers_of_alexnet_are_read_out_of_its_file(name, layers, alexnet):
+    whole, file = alexnet
     x = pictures(2, 80)
-    file = saved(whole, tmp_path / "alexnet.pth")
     with torch.inference_mode():
-        prepared = IMAGENET(v2.functional.resize(torch.from_numpy(x), [size, size], antialias=True))
-        expected = layer(whole, prepared).flatten(1).numpy()
+        expected = whole.features[:layers](squeezed(x, 256))
     found = encoded(FEATURES[name], file, x)
     assert found.shape == (2, FEATURES[name].dim)
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
-    assert expected.std() > 0
+    assert_alike(found, expected)
 
 
 def test_resnet50_gives_what_goes_into_its_classifier(tmp_path):
@@ -127,10 +135,7 @@ def test_resnet50_gives_what_goes_into_its_classifier(tmp_path):
     prepare = torchvision.models.ResNet50_Weights.IMAGENET1K_V2.transforms()
     whole.fc = torch.nn.Identity()
     with torch.inference_mode():
-        expected = whole(prepare(torch.from_numpy(x))).numpy()
-    np.testing.assert_allclose(
-        encoded(FEATURES["resnet50"], file, x), expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max()
-    )
+        assert_alike(encoded(FEATURES["resnet50"], file, x), whole(prepare(torch.from_numpy(x))))
 
 
 def test_swav_is_a_resnet50_under_another_file(tmp_path):
@@ -143,16 +148,30 @@ def test_swav_is_a_resnet50_under_another_file(tmp_path):
 
 
 @pytest.mark.slow
+def test_alexnet_gives_its_second_fully_connected_layer(alexnet):
+    whole, file = alexnet
+    x = pictures(2, 300)
+    prepare = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.transforms()
+    with torch.inference_mode():
+        pooled = whole.avgpool(whole.features(prepare(torch.from_numpy(x)))).flatten(1)
+        assert_alike(encoded(FEATURES["alexnet"], file, x), whole.classifier[:6](pooled))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "architecture"),
-    [("inception_v3_avgpool", "inception_v3"), ("efficientnet_b1_avgpool", "efficientnet_b1"), ("alexnet", "alexnet")],
+    ("name", "architecture", "last", "size"),
+    [
+        ("inception_v3_avgpool", "inception_v3", "fc", 342),
+        ("efficientnet_b1_avgpool", "efficientnet_b1", "classifier", 255),
+    ],
 )
-def test_the_other_files_of_torchvision_are_read(name, architecture, tmp_path):
+def test_last_pools_are_read_out_of_the_files_of_torchvision(name, architecture, last, size, tmp_path):
     settings = {"init_weights": False, "transform_input": True} if architecture == "inception_v3" else {}
     whole = made(getattr(torchvision.models, architecture), **settings)
-    found = encoded(FEATURES[name], saved(whole, tmp_path / "weights.pth"), pictures(1))
-    assert found.shape == (1, FEATURES[name].dim)
-    assert found.std() > 0
+    file, x = saved(whole, tmp_path / "weights.pth"), pictures(2, 120)
+    setattr(whole, last, torch.nn.Identity())
+    with torch.inference_mode():
+        assert_alike(encoded(FEATURES[name], file, x), whole(squeezed(x, size)))
 
 
 def test_inception_scales_its_input_as_its_published_weights_want_it():
@@ -217,8 +236,8 @@ def test_the_file_of_another_network_is_named_and_refused(tmp_path):
         open_encoder(FEATURES["alexnet_features_4"], file)
 
 
-def test_a_file_of_the_right_shape_is_not_taken_for_the_published_one(tmp_path):
-    file = saved(made(torchvision.models.alexnet), tmp_path / "alexnet-owt-7be5be79.pth")
+def test_a_file_of_the_right_shape_is_not_taken_for_the_published_one(alexnet):
+    _, file = alexnet
     opened = open_encoder(FEATURES["alexnet_features_4"], file)
     assert opened.published is False
     assert len(opened.weights) == 64
