@@ -17,10 +17,11 @@ from pydantic.fields import FieldInfo
 from apps.view.environment import NEEDED, NEEDED_ON_SCREEN
 from calibration.recipe import Recipe, shipped_recipes
 from calibration.sections import AlsoSection
-from streamkit.bundle import Contract, Metric, Provenance, load_bundle, read_contract
+from streamkit.bundle import Contract, EncodingSpec, Metric, Provenance, load_bundle, read_contract
 from streamkit.inference import AnyRunnerConfig
 from streamkit.ledger import STAGES
 from streamkit.lsl import wire
+from streamkit.lsl.epochs import FACTS, MEASURES
 from streamkit.lsl.health import State
 from streamkit.lsl.outlet import decision
 from streamkit.preprocess import SideStream
@@ -102,6 +103,13 @@ def test_every_runner_has_an_example_with_all_its_keys(kind: str) -> None:
     assert [key for key in RUNNER_KINDS[kind].model_fields if not re.search(rf"\b{key}\b", part)] == []
 
 
+def test_the_encoding_that_is_shown_is_one() -> None:
+    text = page("bundle.md").split("<!-- encoding -->\n```toml\n")[1].split("```")[0]
+    found = EncodingSpec.model_validate(tomllib.loads(text)["encoding"])
+    assert set(tomllib.loads(text)["encoding"]) == set(EncodingSpec.model_fields)
+    assert found.window.n_times == 62
+
+
 @pytest.mark.parametrize("text", [contract_text(), (ROOT / "examples" / "contract.toml").read_text()])
 def test_the_contract_that_is_shown_packs(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from apps.cli import main
@@ -118,8 +126,9 @@ def test_every_field_of_a_bundle_is_named() -> None:
     text = page("bundle.md")
     parts: list[type[Any]] = [Contract, Metric, Provenance, SideStream]
     fields = Contract.model_fields.items()
-    parts += [f.annotation for name, f in fields if name not in ("also", "runner")]  # type: ignore[misc]
-    parts += RUNNER_KINDS.values()
+    plain = ("also", "runner", "encoding", "gallery")
+    parts += [f.annotation for name, f in fields if name not in plain]  # type: ignore[misc]
+    parts += [EncodingSpec, *RUNNER_KINDS.values()]
     missing = [f for part in parts for f in part.model_fields if not re.search(rf"\b{f}\b", text)]
     assert missing == []
 
@@ -129,8 +138,10 @@ def test_every_fact_on_the_wire_is_explained() -> None:
     image = OutputSpec(kind="image", shape=(1, 2, 2))
     said = decision(Prediction(values=np.zeros((1, 2, 2)), stamp=0.0, last=0, seq=0), image)
     kinds = (wire.PREDICTION, wire.DECISIONS, wire.LATENCY, wire.HEALTH, wire.SHOWN)
+    kinds += (wire.PREDICTED, wire.RECORDED, wire.ENCODING, wire.CANDIDATES)
     words = [*wire.output_keys(image), *said, *STAGES, *get_args(State), *(f"NAME-{kind}" for kind in kinds)]
-    words += ["simulated", "bundle", "hash", "backend", "target"]
+    words += ["simulated", "bundle", "hash", "backend", "target", "sfreq", "n_times", "tmin", *FACTS]
+    words += [f"{measure} CHANNEL" for measure in MEASURES]
     assert [word for word in words if f"`{word}`" not in text] == []
 
 
