@@ -35,6 +35,10 @@ PHOTOGRAPHS = {
 """Name → places it may lie in, and file. Of a stereo pair only one side is listed: both show one scene."""
 
 
+TRIES = 60
+"""Squares looked at for each further exemplar."""
+
+
 @dataclass(frozen=True)
 class Stimulus:
     """One patch.
@@ -113,29 +117,20 @@ def is_good(patch: NDArray[np.float32], patches: Patches) -> bool:
 
 
 def exemplars_of(stimulus: Stimulus, n: int, patches: Patches, rng: np.random.Generator) -> list[Stimulus]:
-    """`n` exemplars of a patch's concept: itself, and squares of its side shifted by up to ``patches.shift`` of it.
-
-    Raises
-    ------
-    ConfigError
-        When there is no good square beside it.
-    """
+    """Up to `n` exemplars of a patch's concept: itself, and good squares of its side beside it."""
     photograph, (top, left, scale) = load_grey(stimulus.photograph), stimulus.box
     found = [replace(stimulus, name=f"{stimulus.concept}_0.png")] if n > 1 else [stimulus]
     reach = max(1, round(patches.shift * scale))
-    for _ in range(100 * n):
-        if len(found) == n:
-            return found
-        down, right = np.array([top, left]) + rng.integers(-reach, reach + 1, 2)
-        down, right = (int(np.clip(at, 0, size - scale)) for at, size in zip((down, right), photograph.shape, strict=True))
+    for _ in range(TRIES * (n - 1)):
+        corner = np.array([top, left]) + rng.integers(-reach, reach + 1, 2)
+        down, right = np.clip(corner, 0, np.array(photograph.shape) - scale).tolist()
         small = shrink(photograph[down : down + scale, right : right + scale], patches.size)
         if is_good(small, patches) and (down, right, scale) not in [each.box for each in found]:
-            image = normalise(small, patches.contrast)
-            name = f"{stimulus.concept}_{len(found)}.png"
+            image, name = normalise(small, patches.contrast), f"{stimulus.concept}_{len(found)}.png"
             found.append(Stimulus(name, stimulus.photograph, (down, right, scale), image, stimulus.concept))
-    if len(found) == n:
-        return found
-    raise ConfigError(f"there are no {n} exemplars around {stimulus.name}: ask for fewer, or raise patches.shift")
+        if len(found) == n:
+            break
+    return found
 
 
 def shrink(square: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -159,7 +154,8 @@ def normalise(patch: NDArray[np.float32], contrast: float) -> NDArray[np.float32
 def choose(group: Group, patches: Patches, rng: np.random.Generator) -> list[Stimulus]:
     """`group.n_patches` patches in random order, as evenly over the group's photographs as they allow.
 
-    Where a group has several exemplars, those of one concept follow each other.
+    Where a group has several exemplars, those of one concept follow each other; places around which there are not as
+    many good squares are passed over.
 
     Raises
     ------
@@ -173,9 +169,15 @@ def choose(group: Group, patches: Patches, rng: np.random.Generator) -> list[Sti
             f"{group.n_patches} patches were asked for, but the photographs {', '.join(group.photographs)} have "
             f"{sum(map(len, piles))}; ask for fewer, add photographs, or raise patches.overlap"
         )
-    taken: list[Stimulus] = []
-    while len(taken) < group.n_patches:
-        taken += [pile.pop() for pile in piles if pile]
+    taken: list[list[Stimulus]] = []
+    while len(taken) < group.n_patches and any(piles):
+        for pile in piles:
+            if pile and len(around := exemplars_of(pile.pop(), group.exemplars, patches, rng)) == group.exemplars:
+                taken.append(around)
+    if len(taken) < group.n_patches:
+        raise ConfigError(
+            f"{group.n_patches} places with {group.exemplars} exemplars each were asked for, the photographs "
+            f"{', '.join(group.photographs)} have {len(taken)}: ask for fewer, or raise patches.shift"
+        )
     taken = taken[: group.n_patches]
-    taken = [taken[k] for k in rng.permutation(len(taken))]
-    return [one for each in taken for one in exemplars_of(each, group.exemplars, patches, rng)]
+    return [one for k in rng.permutation(len(taken)) for one in taken[k]]

@@ -81,8 +81,9 @@ def subjects_of(recipe: Recipe, modality: str, request: Request, progress: Progr
     by_subject: dict[str, list[Any]] = {}
     for recording in recordings:
         by_subject.setdefault(recording.meta.subject or recording.meta.name.partition("-")[0], []).append(recording)
+    settings, _ = settings_of(recipe)
     return [
-        Subject(modality, f"{modality} {name}", material_of(recipe, each, request.cache, progress), settings_of(recipe)[0])
+        Subject(modality, f"{modality} {name}", material_of(recipe, each, request.cache, progress), settings)
         for name, each in by_subject.items()
     ]
 

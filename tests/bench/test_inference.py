@@ -240,13 +240,18 @@ def slowed(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Make streamkit's OpenVINO backend, and it alone, wait before it answers."""
     from streamkit.inference.openvino_backend import OpenVinoBackend
 
-    run_before = OpenVinoBackend._run
+    before = {name: getattr(OpenVinoBackend, name) for name in ("_run", "_shortcut")}
 
     def slow(self: OpenVinoBackend, arrays: Any) -> Any:
         time.sleep(seconds)
-        return run_before(self, arrays)
+        return before["_run"](self, arrays)
+
+    def slow_shortcut(self: OpenVinoBackend) -> Any:
+        answer = before["_shortcut"](self)
+        return lambda: (time.sleep(seconds), answer())[1]
 
     monkeypatch.setattr(OpenVinoBackend, "_run", slow)
+    monkeypatch.setattr(OpenVinoBackend, "_shortcut", slow_shortcut)
 
 
 def openvino_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

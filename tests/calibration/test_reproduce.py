@@ -11,12 +11,12 @@ import pytest
 
 pytest.importorskip("torch")
 
-from calibration import reproduce as module  # noqa: E402
-from calibration.papers import PAPERS, Paper, Result  # noqa: E402
-from calibration.papers.paper import Request  # noqa: E402
-from calibration.progress import Progress  # noqa: E402
-from calibration.recipe import load_recipe  # noqa: E402
-from streamkit.errors import ConfigError  # noqa: E402
+from calibration import reproduce as module
+from calibration.papers import PAPERS, Paper, Result
+from calibration.papers.paper import Request
+from calibration.progress import Progress
+from calibration.recipe import load_recipe
+from streamkit.errors import ConfigError
 
 ROW = {
     "row": "all",
@@ -37,7 +37,15 @@ def run(request: Request, names: Sequence[str], progress: Progress) -> Iterator[
         yield Result(name, name.title(), [ROW]) if name == "one" else Result(name, name.title(), why_not="no data")
 
 
-TOY = Paper("toy", "A toy", "nobody", {"one": "1", "two": "2"}, {"small": (0,), "full": (1,)}, run, dict.fromkeys(("small", "full"), "toy"))
+TOY = Paper(
+    name="toy",
+    title="A toy",
+    source="nobody",
+    experiments={"one": "1", "two": "2"},
+    seeds={"small": (0,), "full": (1,)},
+    run=run,
+    notes={"small": "toy", "full": "toy"},
+)
 
 
 @pytest.fixture(autouse=True)

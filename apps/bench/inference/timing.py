@@ -34,12 +34,16 @@ class Effort:
         `MOST_TIGHT_CALLS` a round are made.
     rounds
         Blocks of each contender. At least one call is made per block whatever it takes.
+    openings
+        How often each backend and its raw runtime are opened anew to be held against each other, call by call: where
+        in memory a network comes to lie makes it faster or slower by more than what there is to be seen.
     """
 
     cadence: float = 0.05
     calls: int = 60
     seconds: float = 3.0
     rounds: int = 6
+    openings: int = 3
 
     def calls_at_cadence(self, latency: float) -> int:
         """Calls in one block of a contender that takes `latency` seconds."""
@@ -113,6 +117,25 @@ def race(contenders: Sequence[Contender], effort: Effort) -> None:
                 latency = float(np.median(in_a_row(contender.call, WARM_UP_CALLS)))
                 contender.tight.append(in_a_row(contender.call, effort.calls_in_a_row(latency)))
                 contender.cadence.append(at_cadence(contender.call, effort.calls_at_cadence(latency), effort.cadence))
+
+
+def duel(one: Contender, other: Contender, n: int, cadence: float) -> float:
+    """How many times as long `one` takes as `other`: medians of `n` calls each, in turn, `cadence` seconds apart.
+
+    What slows the machine for a while slows both alike.
+    """
+    took: dict[str, list[float]] = {"one": [], "other": []}
+    due = time.perf_counter()
+    for i in range(2 * n):
+        # Every other pair begins with the other.
+        name, contender = (("one", one), ("other", other))[(i + i // 2) % 2]
+        with contender.turn():
+            due = max(due + cadence, time.perf_counter())
+            time.sleep(max(0.0, due - time.perf_counter()))
+            begin = time.perf_counter()
+            contender.call()
+            took[name].append(time.perf_counter() - begin)
+    return float(np.median(took["one"]) / np.median(took["other"]))
 
 
 def quantiles_ms(blocks: Sequence[Block]) -> dict[str, float]:

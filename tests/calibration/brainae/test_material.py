@@ -8,14 +8,14 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
-from calibration.brainae.material import material_of, parts_of, regions_of  # noqa: E402
-from calibration.brainae.oracle import retrieval_ceiling  # noqa: E402
-from calibration.brainae.pairs import Material  # noqa: E402
-from calibration.calibrate import read_recordings  # noqa: E402
-from calibration.papers.brainae import silence  # noqa: E402
-from calibration.progress import Progress  # noqa: E402
-from calibration.recipe import Recipe, load_recipe  # noqa: E402
-from streamkit.errors import ConfigError  # noqa: E402
+from calibration.brainae.material import material_of, parts_of, regions_of
+from calibration.brainae.oracle import retrieval_ceiling
+from calibration.brainae.pairs import Material
+from calibration.calibrate import read_recordings
+from calibration.papers.brainae import silence
+from calibration.progress import Progress
+from calibration.recipe import Recipe, load_recipe
+from streamkit.errors import ConfigError
 
 FEW = {
     "groups.train.n_patches": 30,

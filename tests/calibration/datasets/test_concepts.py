@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("skimage")
 
-from calibration.brainae.material import concept_of  # noqa: E402
-from calibration.datasets.photographs import shrink  # noqa: E402
-from calibration.datasets.world import World, simulate  # noqa: E402
-from calibration.datasets.world_config import load_world, shipped_worlds  # noqa: E402
-from streamkit.errors import ConfigError  # noqa: E402
+from calibration.brainae.material import concept_of
+from calibration.datasets.photographs import shrink
+from calibration.datasets.world import World, simulate
+from calibration.datasets.world_config import load_world, shipped_worlds
+from streamkit.errors import ConfigError
 
 SMALL = {
     "groups.train.n_patches": 6,
