@@ -5,8 +5,8 @@
     python -m benchmarks.full_size_step --device cuda          # where there is a GPU, at the published batches
 
 Networks, losses and optimiser are the published ones, data are white noise. Each step is made in a process of its own,
-so that its peak of resident memory is its own. On a processor the batch is the published one where two small steps
-foretell that memory and time allow it, and else the largest power of two that they allow.
+so that its peak of resident memory is its own. On a processor a system's batch is the published one where two small
+steps foretell that memory and time allow it, and else the largest power of two that they allow.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def foretell(probes: list[dict[str, Any]], batch: int) -> dict[str, float]:
     few, more = probes
     share = (batch - few["batch"]) / (more["batch"] - few["batch"])
     lines = {"predicted_mb": [p["peak_mb"] for p in probes], "predicted_seconds": [min(p["seconds"]) for p in probes]}
-    return {key: round(a + share * (b - a), 1) for key, (a, b) in lines.items()}
+    return {key: round(a + share * max(0.0, b - a), 1) for key, (a, b) in lines.items()}
 
 
 def largest(probes: list[dict[str, Any]], published: int, most_mb: float, most_seconds: float) -> int:
@@ -185,7 +185,7 @@ def largest(probes: list[dict[str, Any]], published: int, most_mb: float, most_s
 
 def row(name: str, published: int, options: argparse.Namespace) -> dict[str, Any]:
     """One system."""
-    if options.batch or options.device == "cuda":
+    if options.batch or options.device == "cuda" or name == PRIOR:
         return apart(name, options.batch or published, options.device) | {"published_batch": published}
     probes = [apart(name, batch, options.device) for batch in PROBES]
     if failed := [probe for probe in probes if "failed" in probe]:

@@ -70,10 +70,10 @@ class TSConv(nn.Module):
                 f"{kernel + pool - 1}: use a longer window, or adapt=true"
             )
         self.temporal = nn.Sequential(
-            nn.Conv2d(1, filters, (1, kernel)), nn.AvgPool2d((1, pool)), nn.BatchNorm2d(filters), nn.ELU()
+            nn.Conv2d(1, filters, (1, kernel)), nn.AvgPool2d((1, pool)), nn.BatchNorm2d(filters), nn.ELU(inplace=True)
         )
         self.spatial = nn.Sequential(
-            nn.Conv2d(filters, filters, (n_chans, 1)), nn.BatchNorm2d(filters), nn.ELU(), nn.Dropout(dropout)
+            nn.Conv2d(filters, filters, (n_chans, 1)), nn.BatchNorm2d(filters), nn.ELU(inplace=True), nn.Dropout(dropout)
         )
         self.mix = nn.Conv2d(filters, filters, 1)
         self.project = Projection(filters * positions, embedding, dropout)
