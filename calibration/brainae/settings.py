@@ -73,7 +73,7 @@ PUBLISHED: dict[str, BrainAESettings] = {
 """Size and training as published. MEG and MUA are z-scored and leave (-1, 1): the published tanh is one key away."""
 
 SMALL = BrainAESettings(
-    filters=16,
+    filters=8,
     kernel=11,
     dropout=0.25,
     out_act="identity",
