@@ -181,6 +181,8 @@ def test_the_running_correlation_is_that_of_what_was_sent(lab: Lab) -> None:
             expected = np.corrcoef(x[:n, :, k].ravel(), y[:n, :, k].ravel())[0, 1]
             assert said[f"r {name}"] == pytest.approx(expected, abs=1e-6)
             assert np.isnan(said[f"low {name}"]) == (n < 3)
+            others = np.corrcoef(x[: n - 1, :, k].ravel(), y[1:n, :, k].ravel())[0, 1] if n > 1 else np.nan
+            assert said[f"chance {name}"] == pytest.approx(others, abs=1e-6, nan_ok=True)
             assert n < 3 or said[f"low {name}"] <= said[f"r {name}"] <= said[f"high {name}"]
     assert session.correlation is not None
     np.testing.assert_array_equal(session.correlation.r, rows[-1][len(FACTS) : len(FACTS) + N_CHANS])
@@ -221,6 +223,7 @@ def test_decisions_name_the_likeliest_and_their_pictures_follow(lab: Lab) -> Non
         np.testing.assert_array_equal(np.array(sent, np.float32).reshape(5, 3, 6, 8), GALLERY[order] / np.float32(255))
 
 
+@pytest.mark.slow
 def test_replay_of_a_simulated_recording_in_real_time_is_retrieved_and_predicted(
     bundle: ModelBundle, unique_id: str
 ) -> None:
@@ -250,6 +253,7 @@ def test_replay_of_a_simulated_recording_in_real_time_is_retrieved_and_predicted
     assert session.correlation.low.min() > 0.5
 
 
+@pytest.mark.slow
 def test_a_stimulus_shown_again_within_its_own_epoch_is_compared_twice(lab: Lab) -> None:
     shown = pictures.recording(["bear", "bear", "bear"], every=0.06)
     session, client = lab.listening()
@@ -263,6 +267,7 @@ def test_a_stimulus_shown_again_within_its_own_epoch_is_compared_twice(lab: Lab)
         np.testing.assert_array_equal(client.epochs("recorded")[k], shown.signals[0].data[onset : onset + N_TIMES])
 
 
+@pytest.mark.slow
 def test_a_marker_that_is_sent_twice_is_compared_once(lab: Lab) -> None:
     shown = pictures.recording(["bear", "fern"])
     session, client = lab.listening()
@@ -275,6 +280,7 @@ def test_a_marker_that_is_sent_twice_is_compared_once(lab: Lab) -> None:
     assert session.counts["epochs"] == len(client.facts) == 1
 
 
+@pytest.mark.slow
 def test_a_late_marker_is_served_from_history(lab: Lab) -> None:
     shown = pictures.recording(["bear", "fern"])
     session, client = lab.listening()
@@ -296,6 +302,7 @@ def test_over_a_gap_nothing_is_compared_and_it_is_counted(lab: Lab) -> None:
     assert [LABELS[int(said["stimulus"])] for said in client.facts] == ["fern", "goat"]
 
 
+@pytest.mark.slow
 def test_an_unknown_stimulus_is_decoded_but_not_compared(lab: Lab) -> None:
     session, client = lab.listening()
     lab.play(pictures.recording([UNKNOWN, UNKNOWN]))
@@ -353,6 +360,7 @@ def test_a_prediction_that_fails_ends_the_session_loudly(lab: Lab, monkeypatch: 
         session.join()
 
 
+@pytest.mark.slow
 def test_an_unforeseen_failure_is_an_error_in_words(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Predictor, "predict", lambda self, label: 1 / 0)
     session, _ = lab.listening()

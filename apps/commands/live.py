@@ -149,7 +149,7 @@ def command(
         budget=None if budget is None else budget / 1e3,
         stimuli=stimuli,
         wait_for_clients=wait_for_clients,
-        uid=uid,
+        **({} if uid is None else {"uid": uid}),
         resolve_timeout=timeout,
         watchdog=watchdog / 1e3,
         buffer=buffer,
@@ -254,8 +254,8 @@ def summary(session: Session, out: Path | None) -> dict[str, Any]:
 
 def encoding_of(session: Session) -> dict[str, Any] | None:
     """How well predicted and recorded epochs agree, channel by channel; None where the bundle predicts none."""
-    found = session.correlation
-    if found is None:
+    found, others = session.correlation, session.correlation_with_others
+    if found is None or others is None:
         return None
     names = session.bundle.contract.processed.ch_names
 
@@ -264,7 +264,7 @@ def encoding_of(session: Session) -> dict[str, Any] | None:
 
     return {
         "n": found.n,
-        "chance": 0.0,
+        "chance": each(others.r),
         "r": each(found.r),
         "low": each(found.low),
         "high": each(found.high),
@@ -297,9 +297,10 @@ def epoch_sentence(encoding: dict[str, Any], counts: dict[str, int]) -> str:
         return f"predicted against recorded: no epoch yet{more}"
     best = max(known, key=lambda name: known[name])
     median = sorted(known.values())[len(known) // 2]
-    low, high = encoding["low"][best], encoding["high"][best]
+    low, high, chance = (encoding[key][best] for key in ("low", "high", "chance"))
     interval = "" if low is None else f" (95 % {low:.2f} to {high:.2f})"
+    by_chance = "" if chance is None else f", with predictions for other pictures {chance:.2f}"
     return (
         f"predicted against recorded, {encoding['n']} epochs: median r {median:.2f} over channels, best {best} "
-        f"{known[best]:.2f}{interval}; chance 0{more}"
+        f"{known[best]:.2f}{interval}{by_chance}{more}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
@@ -13,6 +14,9 @@ from PyQt6.QtWidgets import QWidget
 from apps.view.fonts import font
 from apps.view.state.freshness import Freshness
 from apps.view.theme import Theme, mix
+
+ENDING = re.compile(r"\.(png|jpe?g|bmp|gif|tiff?|webp)$", re.IGNORECASE)
+"""What the names of image files end with: left out where they label something."""
 
 MARGIN = 14
 HEAD = 34

@@ -16,8 +16,9 @@ FACTS = ("stimulus", "event_stamp", "last", "valid", "n")
 """First channels of the encoding stream: number of the stimulus among the labels, stamp of its event, index of the
 epoch's newest processed sample, whether all its samples are valid, and how many epochs the correlations cover."""
 
-MEASURES = ("r", "low", "high")
-"""What follows for each channel: its correlation, and the ends of the 95 % interval."""
+MEASURES = ("r", "low", "high", "chance")
+"""What follows for each channel: its correlation, the ends of the 95 % interval, and what a prediction for another
+stimulus gets."""
 
 Report = Callable[[Any, Any], None]
 
@@ -75,7 +76,7 @@ class EpochBroadcast:
         self.predicted = outlet(wire.PREDICTED, *epochs, {"role": "predicted"})
         self.recorded = outlet(wire.RECORDED, *epochs, {"role": "recorded"})
         rows = encoding_channels(processed.ch_names)
-        self.encoding = outlet(wire.ENCODING, wire.TYPE_ENCODING, rows, "", {"labels": list(labels), "chance": 0.0})
+        self.encoding = outlet(wire.ENCODING, wire.TYPE_ENCODING, rows, "", {"labels": list(labels)})
         for epochs_outlet in (self.predicted, self.recorded):
             epochs_outlet.values_per_push = 4 * n_times * processed.n_chans
         self.on_push: dict[str, Report] = {}

@@ -52,8 +52,9 @@ class Encoding:
 
     Attributes
     ----------
-    latest
-        The correlation so far.
+    latest, others
+        The correlation so far; and that of recorded epochs with what was predicted for the stimulus before, where that
+        was another one: chance, for whoever predicts does not know which stimulus it is, only that there was one.
     on_epoch
         Called with every published epoch, on the thread that does the errand.
     published
@@ -71,7 +72,9 @@ class Encoding:
         self.on_epoch: list[Callable[[Epoch], None]] = []
         self._predictor, self._ledger, self._clock = predictor, ledger, clock
         self._running = RunningCorrelation(broadcast.predicted.spec.n_chans)
-        self.latest = self._running.now()
+        self._beside = RunningCorrelation(broadcast.predicted.spec.n_chans)
+        self._before: tuple[str, NDArray[np.float32]] | None = None
+        self.latest, self.others = self._running.now(), self._beside.now()
 
     def errand(self, window: Window) -> Iterator[None]:
         """Predict the epoch that `window` holds as recorded, compare and publish, in short bursts."""
@@ -89,6 +92,8 @@ class Encoding:
         if window.valid:
             self._running.add(predicted, recorded)
             self.latest = self._running.now()
+            yield
+            self._compare_others(window.event.label, predicted, recorded)
         yield
         self._report(window)
         values = predicted.T
@@ -97,12 +102,20 @@ class Encoding:
         for listener in self.on_epoch:
             listener(Epoch(prediction, recorded, self.latest))
 
+    def _compare_others(self, label: str, predicted: NDArray[np.float32], recorded: NDArray[np.float32]) -> None:
+        """Hold the recorded epoch against what was predicted for another stimulus."""
+        before = self._before
+        if before is not None and before[0] != label:
+            self._beside.add(before[1], recorded)
+            self.others = self._beside.now()
+        self._before = label, predicted
+
     def _report(self, window: Window) -> None:
         event, found = window.event, self.latest
         stimulus = -1 if event is None else self._predictor.row(event.label)
         stamp = float("nan") if event is None else event.stamp
         facts = (stimulus, stamp, window.last, window.valid, found.n)
-        self.broadcast.report(facts, (found.r, found.low, found.high), window.stamp)
+        self.broadcast.report(facts, (found.r, found.low, found.high, self.others.r), window.stamp)
 
     def close(self) -> None:
         """End the streams."""

@@ -146,6 +146,12 @@ class Session:
         return encoding.latest if encoding else None
 
     @property
+    def correlation_with_others(self) -> Correlation | None:
+        """The same with predictions for other stimuli: what chance gets."""
+        encoding = self._rig.encoding if self._rig else None
+        return encoding.others if encoding else None
+
+    @property
     def inputs(self) -> tuple[StreamSpec, ...]:
         """Every stream that is read, the primary one first, once they are found; empty before."""
         return self._rig.inputs if self._rig else ()

@@ -30,7 +30,7 @@ def send(state: EncodingState, k: int, start: float, valid: bool = True, order: 
     stamps = start + np.arange(N_TIMES) / SFREQ
     n_chans = len(state.ch_names)
     r = np.linspace(-0.2, 0.8, n_chans)
-    row = np.concatenate([[k % 2, start, 0, valid, k + 1], r, r - 0.1, r + 0.1])
+    row = np.concatenate([[k % 2, start, 0, valid, k + 1], r, r - 0.1, r + 0.1, 0.1 * r])
     for what in order:
         if what == "p":
             state.push_rows("predicted", epoch(k, n_chans), stamps)
@@ -64,7 +64,7 @@ def test_an_epoch_of_which_samples_were_lost_is_left_out_and_the_next_is_not() -
     state.push_rows("predicted", epoch(0)[20:], stamps[20:])
     state.push_rows("recorded", epoch(100), stamps)
     r = np.zeros(len(NAMES))
-    state.push_report(np.concatenate([[0, 10.0, 0, 1, 1], r, r, r]), float(stamps[-1]), NOW)
+    state.push_report(np.concatenate([[0, 10.0, 0, 1, 1], r, r, r, r]), float(stamps[-1]), NOW)
     for k in range(1, 12):
         send(state, k, 10.0 + k)
     assert len(state.epochs) >= 3

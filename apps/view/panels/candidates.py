@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 
 import numpy as np
@@ -12,16 +11,16 @@ from PyQt6.QtGui import QImage, QPainter
 from PyQt6.QtWidgets import QWidget
 
 from apps.view.fonts import font
-from apps.view.paint import RIGHT, Panel, draw_image, draw_run, draw_text, fixed, to_qimage
+from apps.view.paint import ENDING, RIGHT, Panel, draw_image, draw_run, draw_text, fixed, to_qimage
 from apps.view.panels.images import draw_title
 from apps.view.state.candidates import Candidate
 from apps.view.state.view import ViewState
 from apps.view.theme import Theme
 
-LABEL, GAP, SCORE = 22, 12, 40
-RUNNERS = 132
+LABEL, GAP, SCORE, RUNNERS = 22, 12, 40, 58
 KEPT = 32
-ENDING = re.compile(r"\.(png|jpe?g|bmp|gif|tiff?|webp)$", re.IGNORECASE)
+READABLE = 70.0
+"""Narrower than this (px), a label says nothing; the decisions give it."""
 
 
 class CandidatePanel(Panel):
@@ -40,42 +39,39 @@ class CandidatePanel(Panel):
         return f"the likeliest of {n} pictures" if n else ""
 
     def draw(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
-        """Two large images, the runners-up beside them, the score below."""
-        side = max(40.0, min((box.width() - RUNNERS - 2 * GAP) / 2, box.height() - LABEL - SCORE))
-        left = box.left() + max(0.0, (box.width() - 2 * side - RUNNERS - 2 * GAP) / 2)
+        """Two large images, the runners-up below them, then the score."""
+        side = max(40.0, min((box.width() - GAP) / 2, box.height() - LABEL - RUNNERS - SCORE))
+        left = box.left() + max(0.0, (box.width() - 2 * side - GAP) / 2)
         found = self.state.candidates.candidates
         shown = self.state.images.shown_at(self.state.candidates.event_stamp)
-        places = (QRectF(left + k * (side + GAP), box.top(), side, LABEL + side) for k in range(2))
-        for place, title, colour, pixels in zip(
-            places,
-            ("SHOWN", "SEEN"),
-            (theme.neutral, theme.accent),
-            (shown and shown.pixels, found[0].pixels if found else None),
-            strict=True,
+        for k, (title, colour, pixels) in enumerate(
+            (
+                ("SHOWN", theme.neutral, shown and shown.pixels),
+                ("SEEN", theme.accent, found[0].pixels if found else None),
+            )
         ):
-            draw_title(painter, place.adjusted(0, 0, 0, -side), title, colour)
+            place = QRectF(left + k * (side + GAP), box.top(), side, LABEL)
+            draw_title(painter, place, title, colour)
             image = None if pixels is None else self._image(pixels)
-            draw_image(painter, place.adjusted(0, LABEL, 0, 0), image, theme)
-        runners = QRectF(left + 2 * (side + GAP), box.top(), RUNNERS, LABEL + side)
-        self._draw_runners(painter, runners, found[1:], theme)
-        self._draw_score(painter, QRectF(box.left(), box.top() + LABEL + side, box.width(), SCORE), theme)
+            draw_image(painter, QRectF(place.left(), place.bottom(), side, side), image, theme)
+        below = box.top() + LABEL + side
+        self._draw_runners(painter, QRectF(box.left(), below + GAP, box.width(), RUNNERS - GAP), found[1:], theme)
+        self._draw_score(painter, QRectF(box.left(), below + RUNNERS, box.width(), SCORE), theme)
 
     def _draw_runners(self, painter: QPainter, box: QRectF, found: list[Candidate], theme: Theme) -> None:
-        draw_text(painter, box.adjusted(0, 0, 0, LABEL - box.height()), "runners-up", font(11), theme.dim)
         if not found:
             return
-        each = (box.height() - LABEL + 4) / len(found)
-        side = each - 4
+        each, side = (box.width() + GAP) / len(found), box.height()
         for k, candidate in enumerate(found):
-            top = box.top() + LABEL + k * each
-            draw_image(painter, QRectF(box.left(), top, side, side), self._image(candidate.pixels), theme)
-            words = QRectF(box.left() + side + 8, top, box.width() - side - 8, side)
-            half = words.adjusted(0, 0, 0, -side / 2) if side >= 30 else words
-            draw_text(painter, half, fixed(candidate.probability), font(14, bold=True), theme.text)
-            if side >= 30:
-                label = ENDING.sub("", candidate.label)
-                box_of_label = words.adjusted(0, side / 2, 0, 0)
-                draw_text(painter, box_of_label, label, font(11), theme.dim, cut=Qt.TextElideMode.ElideMiddle)
+            left = box.left() + k * each
+            draw_image(painter, QRectF(left, box.top(), side, side), self._image(candidate.pixels), theme)
+            words = QRectF(left + side + 6, box.top(), each - GAP - side - 6, side / 2)
+            draw_text(painter, words, fixed(candidate.probability), font(14, bold=True), theme.text)
+            if words.width() < READABLE:
+                continue
+            label = ENDING.sub("", candidate.label)
+            low = words.translated(0, side / 2)
+            draw_text(painter, low, label, font(11), theme.dim, cut=Qt.TextElideMode.ElideMiddle)
 
     def _draw_score(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
         state = self.state.candidates

@@ -8,7 +8,7 @@ from PyQt6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PyQt6.QtWidgets import QWidget
 
 from apps.view.fonts import font
-from apps.view.paint import RIGHT, Panel, draw_level, draw_run, draw_text, draw_trace, fixed, width_of
+from apps.view.paint import ENDING, RIGHT, Panel, draw_level, draw_run, draw_text, draw_trace, fixed, width_of
 from apps.view.state.decisions import DecisionState
 from apps.view.theme import Theme, mix
 
@@ -36,22 +36,23 @@ class DecisionPanel(Panel):
         self._draw_bars(painter, bars, theme)
         self._draw_score(painter, QRectF(box.left(), box.bottom() - SCORE, box.width(), SCORE), theme)
 
-    def _order(self) -> list[int]:
-        """Classes to draw: all in their own order, or the most likely ones where there are too many."""
+    def _order(self, height: float) -> list[int]:
+        """Classes to draw: all in their own order, or the most likely ones where there is no room for all."""
         labels, values = self.state.labels, self.state.values
-        if len(labels) <= MOST_CLASSES or values is None:
-            return list(range(min(len(labels), MOST_CLASSES)))
-        return [int(k) for k in np.argsort(-values[: len(labels)])[:MOST_CLASSES]]
+        most = max(1, min(MOST_CLASSES, int(height // ROW_MIN)))
+        if len(labels) <= most or values is None:
+            return list(range(min(len(labels), most)))
+        return [int(k) for k in np.argsort(-values[: len(labels)])[:most]]
 
     def _draw_bars(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
-        order = self._order()
+        order = self._order(box.height())
         if not order:
             return
         latest, values = self.state.latest, self.state.values
         height = float(np.clip(box.height() / len(order), ROW_MIN, ROW_MAX))
         top = box.top() + max(0.0, (box.height() - height * len(order)) / 2)
         faces = font(17, bold=True), font(17)
-        room = max(width_of(self.state.labels[k], faces[0]) for k in order)
+        room = max(width_of(ENDING.sub("", self.state.labels[k]), faces[0]) for k in order)
         room = min(room + 26, box.width() * 0.4)
         for row, k in enumerate(order):
             line = QRectF(box.left(), top + row * height, box.width(), height)
@@ -68,7 +69,12 @@ class DecisionPanel(Panel):
             _draw_arrow(painter, line.left(), line.center().y(), theme.neutral)
         face = font(17, bold=chosen)
         draw_text(
-            painter, line.adjusted(16, 0, room - line.width(), 0), label, face, theme.text if chosen else theme.dim
+            painter,
+            line.adjusted(16, 0, room - line.width() - 6, 0),
+            ENDING.sub("", label),
+            face,
+            theme.text if chosen else theme.dim,
+            cut=Qt.TextElideMode.ElideMiddle,
         )
         thick = round(min(26.0, line.height() * 0.45))
         track = QRectF(line.left() + room, line.center().y() - thick / 2, line.width() - room - 62, thick)

@@ -9,14 +9,14 @@ from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPen, QPolygonF
 from PyQt6.QtWidgets import QWidget
 
 from apps.view.fonts import font
-from apps.view.paint import CENTRE, RIGHT, Panel, draw_level, draw_run, draw_text, draw_trace, fixed
+from apps.view.paint import CENTRE, ENDING, RIGHT, Panel, draw_level, draw_run, draw_text, draw_trace, fixed, width_of
 from apps.view.state.encoding import EncodingState
 from apps.view.state.signal import UNITS
 from apps.view.theme import Theme, mix
 
-GUTTER, CAPTION, FOOT = 52, 20, 18
-BARS_MIN, BARS_MAX, MAP_MAX = 150.0, 380.0, 190.0
-SPACE = 20
+GUTTER, CAPTION, FOOT = 48, 22, 18
+BARS_MIN, BARS_MAX, MAP_MAX = 120.0, 380.0, 180.0
+SPACE, AXIS = 14, 26
 NOSE = ((-0.12, 0.99), (0.0, 1.13), (0.12, 0.99))
 NEAR = 14.0
 """A click this near (px) to an electrode means it."""
@@ -76,10 +76,10 @@ class EncodingPanel(Panel):
         has_map = any(place is not None for place in self.state.places) and box.width() > 560
         side = min(MAP_MAX, box.height()) if has_map else 0.0
         wanted = 9.0 * len(self.state.ch_names) + 30
-        width = min(BARS_MAX, max(BARS_MIN, wanted), 0.42 * box.width())
+        width = min(BARS_MAX, max(BARS_MIN, wanted), 0.3 * box.width())
         right = box.right() - (side + SPACE if has_map else 0)
         bars = QRectF(right - width, box.top() + CAPTION, width, box.height() - CAPTION - FOOT)
-        epoch = QRectF(box.left(), box.top(), bars.left() - SPACE - GUTTER / 2 - box.left(), box.height())
+        epoch = QRectF(box.left(), box.top(), bars.left() - SPACE - AXIS - box.left(), box.height())
         head = QRectF(box.right() - side, box.center().y() - side / 2, side, side) if has_map else None
         return epoch, bars, head
 
@@ -103,19 +103,21 @@ class EncodingPanel(Panel):
         painter.restore()
 
     def _draw_caption(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
+        """Which channel, how well it is predicted, and at which event."""
         state, small = self.state, font(12)
         name, k = state.ch_names[state.chosen], state.chosen
         parts = [
             (name, font(14, bold=True), theme.text),
-            ("   r ", small, theme.dim),
-            (fixed(state.r[k], 2, 5), font(14, bold=True), theme.text),
+            ("  r ", small, theme.dim),
+            (fixed(state.r[k], 2, 4), font(14, bold=True), theme.text),
             (f"  {_interval(state.low[k], state.high[k])}", small, theme.dim),
-            ("   predicted", small, theme.accent),
-            ("  recorded", small, theme.neutral),
+            (f"  chance {fixed(state.chance[k])}" if np.isfinite(state.chance[k]) else "", small, theme.dim),
         ]
         end = draw_run(painter, box.left(), box, parts)
-        if state.epochs:
-            draw_text(painter, box.adjusted(end - box.left() + 16, 0, 0, 0), state.caption, small, theme.dim, RIGHT)
+        rest = box.adjusted(end - box.left() + 12, 0, 0, 0)
+        if state.epochs and rest.width() > 40:
+            label = ENDING.sub("", state.caption)
+            draw_text(painter, rest, label, font(11), theme.dim, RIGHT, Qt.TextElideMode.ElideMiddle)
 
     def _draw_axes(
         self, painter: QPainter, plot: QRectF, times: NDArray[np.float64], low: float, high: float, theme: Theme
@@ -136,9 +138,12 @@ class EncodingPanel(Panel):
         foot = QRectF(plot.left(), plot.bottom() + 3, plot.width(), 14)
         draw_text(painter, foot, f"{1000 * first:.0f} ms", face, theme.dim)
         draw_text(painter, foot, f"{1000 * last:.0f} ms", face, theme.dim, RIGHT)
+        words = [("predicted", face, theme.accent), ("recorded", face, theme.neutral)]
+        width = sum(width_of(text, face) for text, _, _ in words) + 10
+        draw_run(painter, foot.center().x() - width / 2, foot, words, gap=10)
 
     def _draw_bars(self, painter: QPainter, box: QRectF, theme: Theme) -> None:
-        """One bar per channel from 0, which is chance, with its interval as a line through its end."""
+        """One bar per channel, with its interval as a line through its end, and chance as a line across."""
         state = self.state
         low, high = _bar_limits(state.r, state.high)
         draw_text(painter, box.translated(0, -CAPTION).adjusted(0, 0, 0, CAPTION - box.height()),
@@ -159,15 +164,20 @@ class EncodingPanel(Panel):
                 top, bottom = (box.bottom() - box.height() * (edge - low) / (high - low) for edge in ends[::-1])
                 middle = round(x + width / 2) + 0.5
                 painter.drawLine(QPointF(middle, top), QPointF(middle, bottom))
-        draw_level(painter, box, -low / (high - low), theme.text)
-        left = QRectF(box.left() - 40, zero - 8, 34, 16)
+            if np.isfinite(state.chance[k]):
+                level = float(np.clip(state.chance[k], low, high))
+                y = round(box.bottom() - box.height() * (level - low) / (high - low)) + 0.5
+                painter.setPen(QPen(QColor(theme.text), 1.5))
+                painter.drawLine(QPointF(x, y), QPointF(x + width, y))
+        draw_level(painter, box, -low / (high - low), theme.line)
+        left = QRectF(box.left() - AXIS - 4, zero - 8, AXIS, 16)
         draw_text(painter, left, "0", font(11), theme.dim, RIGHT)
         if zero - box.top() > 24:
-            above = QRectF(box.left() - 40, box.top() - 1, 34, 16)
+            above = QRectF(box.left() - AXIS - 4, box.top() - 1, AXIS, 16)
             draw_text(painter, above, f"{high:.2g}", font(11), theme.dim, RIGHT)
         foot = QRectF(box.left(), box.bottom() + 3, box.width(), 14)
         best = _best(state)
-        draw_text(painter, foot, "chance 0", font(11), theme.dim)
+        draw_text(painter, foot, "— chance", font(11), theme.text)
         if best:
             draw_text(painter, foot, best, font(11), theme.dim, RIGHT)
 
@@ -203,7 +213,7 @@ class EncodingPanel(Panel):
 
 
 def _interval(low: float, high: float) -> str:
-    return f"95 % {fixed(low, 2, 5)} to {fixed(high, 2, 5)}" if np.isfinite(low) else "95 % after 3 epochs"
+    return f"({fixed(low)} to {fixed(high)})" if np.isfinite(low) else ""
 
 
 def _best(state: EncodingState) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from PyQt6.QtCore import QPointF, QRect, QRectF, Qt
 from PyQt6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
 from PyQt6.QtWidgets import QWidget
 
 from apps.view.fonts import font
-from apps.view.paint import HEAD, MARGIN, RIGHT, Panel, draw_text, width_of
+from apps.view.paint import ENDING, HEAD, MARGIN, RIGHT, Panel, draw_text, width_of
 from apps.view.state.signal import SignalState
 from apps.view.sweep_image import SweepImage
 from apps.view.theme import Theme, mix
@@ -17,7 +15,6 @@ from apps.view.theme import Theme, mix
 GUTTER_MIN, GUTTER_MAX = 48.0, 120.0
 STRIP = 46
 LABEL_ROW = 15
-IMAGE_ENDING = re.compile(r"\.(png|jpe?g|bmp|gif|tiff?|webp)$", re.IGNORECASE)
 CLOSEST = 9.0
 """Triangles nearer than this (px) to the next one are left out."""
 LANE_MIN = 14.0
@@ -189,7 +186,7 @@ class SignalPanel(Panel):
         ends = {0: plot.right() + 12.0, 1: plot.right() + 12.0}
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for column, said, number in reversed(events):
-            label = IMAGE_ENDING.sub("", said)
+            label = ENDING.sub("", said)
             x = plot.left() + column / ratio + 0.5
             row = number % 2
             if min(ends.values()) - x >= CLOSEST:

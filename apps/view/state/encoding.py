@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from apps.view.state.freshness import Freshness
 from apps.view.state.montage import Place, places
-from streamkit.lsl.epochs import FACTS
+from streamkit.lsl.epochs import FACTS, MEASURES
 from streamkit.types import FloatArray, Stamps
 
 Rows = NDArray[np.float32]
@@ -60,8 +60,9 @@ class EncodingState:
         Number of the channel that is drawn.
     average
         Draw the mean of the last epochs rather than the newest one.
-    r, low, high, n
-        Correlation of each channel, its 95 % interval, and the number of epochs they cover.
+    r, low, high, chance, n
+        Correlation of each channel, its 95 % interval, what predictions for other stimuli get, and the number of epochs
+        they cover.
     """
 
     ch_names: tuple[str, ...] = ()
@@ -83,7 +84,7 @@ class EncodingState:
 
     def _clear(self) -> None:
         nothing = np.full(len(self.ch_names), np.nan)
-        self.r, self.low, self.high = nothing, nothing, nothing
+        self.r, self.low, self.high, self.chance = nothing, nothing, nothing, nothing
         self._sides = {"predicted": _Side(), "recorded": _Side()}
         self._told: deque[tuple[float, str, bool]] = deque(maxlen=KEPT)
         self._picked = False
@@ -113,10 +114,10 @@ class EncodingState:
     def push_report(self, row: NDArray[np.float64], stamp: float, now: float) -> None:
         """One row of the encoding stream."""
         n_chans = len(self.ch_names)
-        if len(row) != len(FACTS) + 3 * n_chans:
+        if len(row) != len(FACTS) + len(MEASURES) * n_chans:
             return
         facts = dict(zip(FACTS, row.tolist(), strict=False))
-        self.r, self.low, self.high = np.split(np.array(row[len(FACTS) :], float), 3)
+        self.r, self.low, self.high, self.chance = np.split(np.array(row[len(FACTS) :], float), len(MEASURES))
         self.n, self.count = int(facts["n"]), self.count + 1
         stimulus = int(facts["stimulus"])
         label = self.labels[stimulus] if 0 <= stimulus < len(self.labels) else ""
