@@ -236,6 +236,23 @@ def test_a_precision_that_a_graph_does_not_have_is_not_run(
     assert "cannot compute in int8" in said["torch"]
 
 
+def test_a_network_of_several_inputs_is_measured_too(
+    tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from models.table import MODELS
+
+    args = {"embedding": 6, "condition": 4, "widths": [8, 6], "time": 4}
+    small = replace(MODELS["brainae_prior"], args=args, inputs=((6,), (), (4,)), output=(6,))
+    monkeypatch.setitem(MODELS, "brainae_prior", small)
+    words = [word if word != "linear" else "brainae_prior" for word in tiny]
+    assert run(*words, "--batches", "1,3", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {(each["model"], each["backend"]) for each in rows} == {
+        ("brainae_prior", name) for name in ("openvino", "onnxruntime", "torch")
+    }
+    assert all(each["relative_error"] <= 1e-4 for each in rows)
+
+
 def slowed(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Make streamkit's OpenVINO backend, and it alone, wait before it answers."""
     from streamkit.inference.openvino_backend import OpenVinoBackend
