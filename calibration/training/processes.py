@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Run = Callable[["Fabric", Any, Progress], History]
 WEIGHTS, ROWS = "weights.safetensors", "rows-{}.safetensors"
 KINDS = ("data", "validation")
-MEETING = ("MASTER_ADDR", "MASTER_PORT", "GLOO_SOCKET_IFNAME")
+MEETING = ("MASTER_ADDR", "MASTER_PORT", "GLOO_SOCKET_IFNAME", "TORCH_CPP_LOG_LEVEL")
 
 
 def in_processes(fabric: Fabric, run: Run, job: Any, progress: Progress) -> History:
@@ -39,7 +39,7 @@ def in_processes(fabric: Fabric, run: Run, job: Any, progress: Progress) -> Hist
     StreamkitError
         Whatever a process raised; or when one ends by itself.
     """
-    pickler = require("joblib.externals.cloudpickle", "train", "training on several devices")
+    pickler = require("cloudpickle", "train", "training on several devices")
     safetensors = require("safetensors.torch", "train", "training on several devices")
     with tempfile.TemporaryDirectory(prefix="streamkit-train-") as name, loopback(), relayed(progress) as queue:
         folder = Path(name)
@@ -62,7 +62,7 @@ def in_processes(fabric: Fabric, run: Run, job: Any, progress: Progress) -> Hist
 
 def work(fabric: Fabric, payload: bytes, folder: str, queue: Any) -> History | StreamkitError:
     """Do the part of one process."""
-    pickler = require("joblib.externals.cloudpickle", "train", "training on several devices")
+    pickler = require("cloudpickle", "train", "training on several devices")
     safetensors = require("safetensors.torch", "train", "training on several devices")
     run, job = pickler.loads(payload)
     for kind in KINDS:
@@ -104,6 +104,7 @@ def loopback() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in MEETING}
     os.environ["MASTER_ADDR"] = "127.0.0.1"
     os.environ.pop("MASTER_PORT", None)
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # torch warns of what only some networks need
     if Path("/sys/class/net/lo").exists():
         os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     try:
