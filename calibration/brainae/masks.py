@@ -5,6 +5,7 @@ Entries are taken out by setting them to 0, and put back by decoding the embeddi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from calibration.brainae.fit import Fitted
 from calibration.brainae.items import Items
 from calibration.brainae.pairs import Pairs
-from calibration.brainae.scores import diagonal, retrieve
+from calibration.brainae.scores import diagonal, encoding, retrieve
 from calibration.metrics import Draws
 from streamkit.errors import BadInput
 
@@ -85,14 +86,16 @@ def score_reconstruction(fitted: Fitted, test: Pairs, gone: Mask, draws: Draws) 
     -------
     list
         Correlation and squared error over the missing entries of each response (chance: entries of other responses
-        in their place), top-1 of the embedding of the reconstruction, and top-1 of the masked signal itself.
+        in their place), top-1 of the embedding of the reconstruction, top-1 of the masked signal itself, and the
+        correlation over the whole window, which compares the same entries whatever is missing.
     """
     rebuilt = reconstruct(fitted, test.X, gone)
     left = np.where(gone, np.float32(0), test.X)
     r, error = _at_missing(rebuilt, test.X, gone)
     again = retrieve(fitted, fitted.embed(rebuilt), test, draws, "reconstruction", (1,))
     masked = retrieve(fitted, fitted.embed(left), test, draws, "as masked", (1,))
-    return [diagonal("missing r", r, draws), diagonal("missing MSE", error, draws, lower=True), *again, *masked]
+    missed = [diagonal("missing r", r, draws), diagonal("missing MSE", error, draws, lower=True)]
+    return [*missed, *again, *masked, replace(encoding(rebuilt, test.X, draws)[0], name="whole r")]
 
 
 def _at_missing(rebuilt: Array, X: Array, gone: Mask) -> tuple[Array, Array]:

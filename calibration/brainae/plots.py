@@ -33,7 +33,9 @@ def dots(table: Table) -> Figure:
         _dots(axes, _lines(table, metric), metric)
     for spare in panels[len(metrics) :]:
         spare.set_axis_off()
-    drawn.supxlabel("bar: 95 % interval; orange line: chance; hollow: the paper's, EEG", fontsize=8)
+    ours = any(line.get("simulated") for line in table.rows)
+    what = "simulated" if ours else "hollow: the paper's, EEG"
+    drawn.supxlabel(f"bar: 95 % interval; orange line: chance; {what}", fontsize=8)
     return drawn
 
 
@@ -44,7 +46,7 @@ def _dots(axes: Axes, lines: Sequence[Row], metric: str) -> None:
         axes.plot(line["value"], at, "o", color=SEEN)
         if line["chance"] is not None:
             axes.plot(line["chance"], at, "|", color=CHANCE, ms=12, mew=2)
-        if "eeg" in line.get("paper", {}):
+        if "eeg" in line.get("paper", {}) and not line.get("simulated"):
             axes.plot(line["paper"]["eeg"], at, "o", mfc="none", color=SHOWN)
     axes.set_yticks(range(len(lines)), [line["row"] for line in reversed(lines)], fontsize=8)
     axes.set_ylim(-0.6, len(lines) - 0.4)
@@ -68,6 +70,9 @@ def courses(x: str, label: str, split: str = "", log: bool = False) -> Callable[
             axes.set(xlabel=label, title=metric)
             if log:
                 axes.set_xscale("log")
+                at = sorted({line[x] for line in lines})
+                axes.set_xticks(at, [f"{each:g}" for each in at])
+                axes.set_xticks([], minor=True)
             if split:
                 axes.legend(frameon=False, fontsize=8)
             _bare(axes)

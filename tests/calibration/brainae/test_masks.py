@@ -77,3 +77,5 @@ def test_the_more_is_missing_the_worse_it_is_put_back(kind: str) -> None:
     r = [float(items[0].each.mean()) for items in found]
     assert r[0] > r[-1]
     assert r[0] > found[0][0].chance + 0.1
+    whole = [float(items[4].each.mean()) for items in found]
+    assert whole == sorted(whole, reverse=True)
