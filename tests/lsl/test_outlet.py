@@ -13,7 +13,7 @@ from streamkit.errors import StreamError
 from streamkit.ledger import STAGES, STAMPS, Ledger
 from streamkit.lsl import Health, HealthPublisher, ImageOutlet, MarkerOutlet, PredictionOutlet, find_one, spec_of
 from streamkit.lsl.broadcast import Broadcast
-from streamkit.lsl.outlet import decision
+from streamkit.lsl.outlet import best_of, decision
 from streamkit.types import Event, OutputSpec, Prediction
 
 CLASSES = OutputSpec(kind="probabilities", labels=("left", "right"), shape=(2,), classes={"1": "left"}, chance=0.5)
@@ -79,6 +79,7 @@ def test_one_prediction_leaves_on_three_streams_with_one_stamp(unique_id: str) -
         "steps": None,
         "label": "right",
         "value": pytest.approx(0.8),
+        "top": [["right", pytest.approx(0.8)], ["left", pytest.approx(0.2)]],
     }
     assert dict(zip(STAGES, row, strict=True)) == pytest.approx(
         {"arrival": 1, "preprocess": 1, "window": 0.5, "wait": 0.5, "inference": 7, "publish": 10, "total": 20},
@@ -148,3 +149,18 @@ def test_mne_lsl_reads_the_prediction_stream(unique_id: str) -> None:
     assert names == ["left", "right"]
     np.testing.assert_array_equal(data.T, rows)
     np.testing.assert_allclose(stamps, now + np.arange(6), atol=1e-3)
+
+
+def test_the_likeliest_come_first_and_of_equals_the_one_before() -> None:
+    values = np.array([0.1, 0.3, np.nan, 0.3, 0.2], np.float32)
+    assert best_of(values, 3) == [1, 3, 4]
+    assert best_of(values, 9) == [1, 3, 4, 0, 2]
+    many = np.random.default_rng(0).random(5000).astype(np.float32)
+    assert best_of(many, 5) == np.argsort(-many, kind="stable")[:5].tolist()
+    assert best_of(np.full(500, 0.5, np.float32), 3) == [0, 1, 2]
+    assert len(best_of(np.full(500, np.nan, np.float32), 3)) == 3
+
+
+def test_only_classes_have_candidates() -> None:
+    values = OutputSpec(kind="values", labels=("x", "y"), shape=(2,))
+    assert decision(prediction([0.2, 0.8]), values)["top"] is None
