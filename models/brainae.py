@@ -73,7 +73,10 @@ class TSConv(nn.Module):
             nn.Conv2d(1, filters, (1, kernel)), nn.AvgPool2d((1, pool)), nn.BatchNorm2d(filters), nn.ELU(inplace=True)
         )
         self.spatial = nn.Sequential(
-            nn.Conv2d(filters, filters, (n_chans, 1)), nn.BatchNorm2d(filters), nn.ELU(inplace=True), nn.Dropout(dropout)
+            nn.Conv2d(filters, filters, (n_chans, 1)),
+            nn.BatchNorm2d(filters),
+            nn.ELU(inplace=True),
+            nn.Dropout(dropout),
         )
         self.mix = nn.Conv2d(filters, filters, 1)
         self.project = Projection(filters * positions, embedding, dropout)

@@ -99,7 +99,9 @@ class BrainDecoder(nn.Module):
             nn.Linear(embedding, filters * positions), nn.GELU(), nn.Unflatten(1, (filters, 1, positions))
         )
         self.spatial = nn.Sequential(Spread(filters, n_chans), nn.BatchNorm2d(filters), nn.ELU(inplace=True))
-        self.temporal = nn.Sequential(Widen(filters, kernel, pool, n_times), nn.BatchNorm2d(filters), nn.ELU(inplace=True))
+        self.temporal = nn.Sequential(
+            Widen(filters, kernel, pool, n_times), nn.BatchNorm2d(filters), nn.ELU(inplace=True)
+        )
         self.merge = nn.Sequential(nn.ConvTranspose2d(filters, 1, 1), nn.BatchNorm2d(1), ACTIVATIONS[out_act]())
         self.apply(initialise)
 

@@ -106,7 +106,7 @@ def test_pack_refuses_a_window_the_model_does_not_take(folder: Path) -> None:
     [
         ("hop = 4", "hop = 4\nstep = 2", "window.step: is not a key of a contract"),
         ("sfreq = 100.0", "", "stream.sfreq: is missing"),
-        ("[window]", "[windows]", "(tables of a contract: stream, preprocess, window, output, runner, also, encoding, gallery)"),
+        ("[window]", "[windows]", "(tables of a contract: stream, preprocess, window, output, runner, also, encoding,"),
         ('kind = "bandpass"', 'kind = "bandpas"', "preprocess.stages.0"),
         ("[output]", "[output", "is not a readable TOML file"),
     ],
