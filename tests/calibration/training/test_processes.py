@@ -38,8 +38,8 @@ def mean_loss(module: nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, to
 def test_two_processes_share_every_batch_and_end_where_one_does() -> None:
     one, two, noted = simple(), simple(), Noted()
     told = settings(epochs=1, lr=1e-3, clip=0)
-    before = dict(os.environ)
     alone = fit(one, mean_loss, rows(96), told, validation=rows(40, seed=1))
+    before = dict(os.environ)
     together = fit(
         two,
         mean_loss,
