@@ -115,7 +115,7 @@ class EncodingPanel(Panel):
         ]
         end = draw_run(painter, box.left(), box, parts)
         rest = box.adjusted(end - box.left() + 12, 0, 0, 0)
-        if state.epochs and rest.width() > 40:
+        if state.epochs and rest.width() > 90:
             label = ENDING.sub("", state.caption)
             draw_text(painter, rest, label, font(11), theme.dim, RIGHT, Qt.TextElideMode.ElideMiddle)
 
