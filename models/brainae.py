@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from models.elu import Elu
+
 EMBEDDING, KERNEL, POOL = 1024, 26, 5
 
 
@@ -70,12 +72,12 @@ class TSConv(nn.Module):
                 f"{kernel + pool - 1}: use a longer window, or adapt=true"
             )
         self.temporal = nn.Sequential(
-            nn.Conv2d(1, filters, (1, kernel)), nn.AvgPool2d((1, pool)), nn.BatchNorm2d(filters), nn.ELU(inplace=True)
+            nn.Conv2d(1, filters, (1, kernel)), nn.AvgPool2d((1, pool)), nn.BatchNorm2d(filters), Elu()
         )
         self.spatial = nn.Sequential(
             nn.Conv2d(filters, filters, (n_chans, 1)),
             nn.BatchNorm2d(filters),
-            nn.ELU(inplace=True),
+            Elu(),
             nn.Dropout(dropout),
         )
         self.mix = nn.Conv2d(filters, filters, 1)

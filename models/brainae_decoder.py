@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.brainae import KERNEL, POOL, initialise
+from models.elu import Elu
 
 Activation = Literal["tanh", "identity"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "identity": nn.Identity}
@@ -98,10 +99,8 @@ class BrainDecoder(nn.Module):
         self.project = nn.Sequential(
             nn.Linear(embedding, filters * positions), nn.GELU(), nn.Unflatten(1, (filters, 1, positions))
         )
-        self.spatial = nn.Sequential(Spread(filters, n_chans), nn.BatchNorm2d(filters), nn.ELU(inplace=True))
-        self.temporal = nn.Sequential(
-            Widen(filters, kernel, pool, n_times), nn.BatchNorm2d(filters), nn.ELU(inplace=True)
-        )
+        self.spatial = nn.Sequential(Spread(filters, n_chans), nn.BatchNorm2d(filters), Elu())
+        self.temporal = nn.Sequential(Widen(filters, kernel, pool, n_times), nn.BatchNorm2d(filters), Elu())
         self.merge = nn.Sequential(nn.ConvTranspose2d(filters, 1, 1), nn.BatchNorm2d(1), ACTIVATIONS[out_act]())
         self.apply(initialise)
 

@@ -80,7 +80,9 @@ def parts_of(recipe: Recipe, recordings: Sequence[Recording]) -> Parts:
         tuple(each for each in recordings if each.meta.group in names) for names in (kept, aside, held)
     )
     spec = contract_stream(recordings, recipe)
-    return Parts(train, validation, test, spec, fit_preprocess(spec, recipe.preprocess, training_signals(train, recipe)))
+    return Parts(
+        train, validation, test, spec, fit_preprocess(spec, recipe.preprocess, training_signals(train, recipe))
+    )
 
 
 def trials_of(recipe: Recipe, parts: Parts, recordings: Sequence[Recording]) -> Trials:
@@ -144,6 +146,8 @@ def material_of(
     ordered = np.stack([pictures[label] for label in numbers])
     features = extract(ordered, target.features, target.weights or None, cache, progress)
 
+    simulated = any(recording.meta.simulated for recording in recordings)
+
     def pairs(part: Sequence[Recording]) -> Pairs:
         trials = trials_of(recipe, parts, part)
         image = np.array([numbers[label] for label in trials.labels])
@@ -162,9 +166,15 @@ def material_of(
         sfreq=processed.sfreq,
         ch_names=processed.ch_names,
         regions=regions_of(processed.ch_names),
+        categories=photographs_of(concepts) if simulated else {},
         name=recipe.name,
-        simulated=any(recording.meta.simulated for recording in recordings),
+        simulated=simulated,
     )
+
+
+def photographs_of(concepts: dict[str, int]) -> dict[int, str]:
+    """The photograph that each concept of a simulated world was cut from: its super-category."""
+    return {number: concept_of(name) for name, number in concepts.items()}
 
 
 def processed_spec(parts: Parts) -> StreamSpec:
@@ -175,9 +185,11 @@ def processed_spec(parts: Parts) -> StreamSpec:
 
 
 def regions_of(ch_names: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Channels of each region by their 10-10 names; regions without a channel are left out."""
+    """Channels of each region by their 10-10 names; regions without a channel are left out.
+
+    ``visual`` is as published: every name with a T, P or O in it.
+    """
     letters = ["".join(c for c in name if c.isalpha()).rstrip("z") for name in ch_names]
-    found = {
-        region: tuple(k for k, each in enumerate(letters) if each in names) for region, names in REGIONS.items()
-    }
+    found = {region: tuple(k for k, each in enumerate(letters) if each in names) for region, names in REGIONS.items()}
+    found["visual"] = tuple(k for k, name in enumerate(ch_names) if set("TPO") & set(name))
     return {region: channels for region, channels in found.items() if channels}

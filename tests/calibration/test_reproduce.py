@@ -81,12 +81,12 @@ def test_only_what_is_asked_for_is_run(tmp_path: Path) -> None:
 
 
 def test_an_unknown_experiment_is_told_with_the_closest() -> None:
-    with pytest.raises(ConfigError, match="did you mean 'two'"):
+    with pytest.raises(ConfigError, match="Did you mean 'two'"):
         module.chosen(TOY, ["twoo"])
 
 
 def test_an_unknown_paper_is_told_with_the_closest(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="did you mean 'brainae'"):
+    with pytest.raises(ConfigError, match="Did you mean 'brainae'"):
         module.reproduce("brainea", Request("small"), tmp_path)
 
 

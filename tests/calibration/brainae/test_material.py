@@ -91,12 +91,14 @@ def test_a_recipe_that_holds_nothing_out_is_refused() -> None:
 
 def test_regions_are_told_by_the_names_of_channels() -> None:
     found = regions_of(["Fp1", "AFz", "C3", "T7", "CPz", "P3", "Oz", "PO4", "M1"])
+    visual = found.pop("visual")
     assert found == {"frontal": (0, 1), "central": (2, 3), "parietal": (4, 5), "occipital": (6, 7)}
+    assert visual == (3, 4, 5, 6, 7)
 
 
-def test_the_oracle_knows_at_full_signal_and_guesses_without(whole: Material) -> None:
-    clean = material(**silence(1.0))
-    top = retrieval_ceiling(whole.test, clean.test, whole.train, clean.train)[0]
+def test_the_oracle_knows_at_much_signal_and_guesses_without() -> None:
+    loud, clean = material(**{"noise.signal": 4.0}), material(**silence(4.0))
+    top = retrieval_ceiling(loud.test, clean.test, loud.train, clean.train)[0]
     assert top.each.mean() > 0.8
     nothing, silent = material(**{"noise.signal": 0.0}), material(**silence(0.0))
     guess = retrieval_ceiling(nothing.test, silent.test, nothing.train, silent.train)[0]

@@ -249,7 +249,9 @@ def stimulus(recording: Recording, label: str) -> np.ndarray:
 def test_a_wrong_key_is_named_with_the_keys_that_would_be_right() -> None:
     with pytest.raises(ConfigError, match=r"noise\.sgnal.*Valid keys there: gain_sd, signal"):
         load_world("demo", {"noise.sgnal": 1})
-    with pytest.raises(ConfigError, match=r"groups\.test\.n.*Valid keys there: exemplars, n_patches, photographs, repeats, shown"):
+    with pytest.raises(
+        ConfigError, match=r"groups\.test\.n.*Valid keys there: exemplars, n_patches, photographs, repeats, shown"
+    ):
         load_world("demo", {"groups.test.n": 1})
 
 
