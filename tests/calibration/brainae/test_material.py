@@ -102,4 +102,5 @@ def test_the_oracle_knows_at_much_signal_and_guesses_without() -> None:
     assert top.each.mean() > 0.8
     nothing, silent = material(**{"noise.signal": 0.0}), material(**silence(0.0))
     guess = retrieval_ceiling(nothing.test, silent.test, nothing.train, silent.train)[0]
-    assert guess.each.mean() == pytest.approx(guess.chance)
+    assert guess.chance == 1 / 8
+    assert guess.each.mean() <= 3 / 8  # more of 8 come by chance once in 80 times
