@@ -88,11 +88,15 @@ def locate(name: str) -> Path:
     )
 
 
-@cache
 def load_grey(name: str) -> NDArray[np.float32]:
-    """A photograph as ``(height, width)`` float32 luminance in [0, 1] (ITU-R 601 weights)."""
+    """A photograph as ``(height, width)`` float32 luminance in [0, 1] (ITU-R 601 weights); not to be written to."""
+    return _grey(locate(name))
+
+
+@cache
+def _grey(file: Path) -> NDArray[np.float32]:
     image = require("PIL.Image", "images", "reading photographs")
-    with image.open(locate(name)) as picture:
+    with image.open(file) as picture:
         return np.asarray(picture.convert("L"), np.float32) / np.float32(255)
 
 

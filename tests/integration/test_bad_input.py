@@ -207,10 +207,13 @@ def test_a_recipe_with_a_wrong_key_or_value_says_which(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("calibrate", "p300-mues", "--out", "b"), "(did you mean 'p300-muse'?). Shipped recipes: demo-images"),
+        (("calibrate", "p300-mues", "--out", "b"), "(did you mean 'p300-muse'?). Shipped recipes: brainae-eeg"),
         (("calibrate", "p300-muse", "--out", "b"), "does not say where it lies: give --data PATH"),
         (("calibrate", "p300-muse", "--out", "b", "--set", "train.epochs"), "expected KEY=VALUE"),
-        (("simulate", "dmeo", "x"), "no world 'dmeo': expected a TOML file or one of the shipped worlds demo"),
+        (
+            ("simulate", "dmeo", "x"),
+            "no world 'dmeo': expected a TOML file or one of the shipped worlds concepts, demo",
+        ),
         (("simulate", "demo", "x", "--set", "noise.sgnal=1"), "noise.sgnal"),
         (("convert", "muse_p30", "x", "y"), "no dataset 'muse_p30'. Did you mean 'muse_p300'?"),
         (("convert", "muse_p300", "x", "y", "--option", "subjct=1"), "no such option. Did you mean 'subject'?"),

@@ -35,12 +35,25 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def hears_ctrl_c() -> None:
+    """In the new process: what is started from a job in the background inherits that Ctrl-C is not heard."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def streamkit(*words: object) -> Iterator[subprocess.Popen[str]]:
     """A command as a shell starts it: leader of a process group of its own, which is gone afterwards."""
     line = [sys.executable, "-m", "apps.cli", *map(str, words)]
     pipe, surroundings = subprocess.PIPE, os.environ | {"PYTHONFAULTHANDLER": "1"}
-    process = subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, env=surroundings, start_new_session=True)
+    process = subprocess.Popen(
+        line,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        env=surroundings,
+        start_new_session=True,
+        preexec_fn=hears_ctrl_c if os.name == "posix" else None,
+    )
     try:
         yield process
     finally:
