@@ -14,6 +14,9 @@ from streamkit.errors import require
 
 Array = NDArray[Any]
 WHY = "exporting a model"
+FEW_CHANNELS = 16
+"""Of a transposed convolution that reads fewer, a runtime spends its time on adding up columns, not on products."""
+
 FOLDED_BYTES = 2**29
 """Constants up to this size are computed now; the exporter's own limit would leave combined kernels in the graph."""
 
@@ -23,7 +26,8 @@ def simplify(model: Any) -> Any:
 
     Rounding apart (about 1e-7 of a sum) it gives the same answers. In this order: constants and batch normalisations
     are folded; a convolution and the convolution or average pool that follows it become one where that is less
-    arithmetic; transposed convolutions of stride 1 become convolutions.
+    arithmetic; transposed convolutions of stride 1 become convolutions, and those of a larger stride that read few
+    channels become convolutions whose channels are then dealt out over the plane.
     """
     onnx = require("onnx", "train", WHY)
     model = folded(model)
@@ -31,6 +35,7 @@ def simplify(model: Any) -> Any:
         pass
     model = folded(model)
     write_as_convolutions(model)
+    write_as_subpixels(model)
     return model
 
 
@@ -198,6 +203,86 @@ def full_pads(node: Any, shape: tuple[int, ...]) -> list[int] | None:
     reach = [rate * (size - 1) for rate, size in zip(given.get("dilations", [1] * axes), shape[2:], strict=True)]
     pads = [full - cut for full, cut in zip(reach * 2, given.get("pads", [0] * 2 * axes), strict=True)]
     return pads if min(pads) >= 0 else None
+
+
+def write_as_subpixels(model: Any) -> int:
+    """Replace transposed convolutions of a larger stride that read few channels; returns how many.
+
+    Each phase of the stride is a convolution of stride 1 with every s-th tap; all of them are one convolution with s²
+    times as many channels, dealt out over the plane by DepthToSpace and cropped (Shi et al. 2016, arXiv:1609.05158).
+    """
+    onnx = require("onnx", "train", WHY)
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    sizes = {value.name: _sizes(value) for value in onnx.shape_inference.infer_shapes(model).graph.value_info}
+    sizes |= {value.name: _sizes(value) for value in model.graph.output}
+    found = [node for node in model.graph.node if node.op_type == "ConvTranspose" and node.input[1] in weights]
+    changed = 0
+    for node in found:
+        kernel = onnx.numpy_helper.to_array(weights[node.input[1]])
+        stride = phases(node, kernel.shape)
+        if stride and len(sizes.get(node.output[0], ())) == 4 and all(sizes[node.output[0]][2:]):
+            _deal_out(model, node, kernel, stride, sizes[node.output[0]][2:])
+            changed += 1
+    return changed
+
+
+def phases(node: Any, shape: tuple[int, ...]) -> int:
+    """The stride of a transposed convolution in two dimensions that can, and should, be dealt out; else 0."""
+    given = attributes(node)
+    strides = set(given.get("strides", (1,)))
+    plain = {1, *given.get("dilations", ()), given.get("group", 1)} == {1} and not any(given.get("output_padding", ()))
+    if len(shape) != 4 or len(strides) != 1 or not plain or "output_shape" in given or shape[0] >= FEW_CHANNELS:
+        return 0
+    if given.get("auto_pad", b"NOTSET") != b"NOTSET":
+        return 0
+    (stride,) = strides
+    return int(stride) if stride > 1 and min(shape[2:]) >= stride else 0
+
+
+def subpixel_kernel(kernel: Array, stride: int) -> Array:
+    """``(n_in, n_out, *sizes)`` of a transposed convolution to ``(n_out * stride², n_in, *taps)`` of a convolution."""
+    n_in, n_out, *sizes = kernel.shape
+    taps = [-(-size // stride) for size in sizes]
+    whole = np.zeros((n_in, n_out, *(stride * n for n in taps)), kernel.dtype)
+    whole[:, :, : sizes[0], : sizes[1]] = kernel
+    apart = whole.reshape(n_in, n_out, taps[0], stride, taps[1], stride)  # tap, phase, tap, phase
+    turned = apart[:, :, ::-1, :, ::-1].transpose(1, 3, 5, 0, 2, 4)
+    return np.ascontiguousarray(turned.reshape(n_out * stride**2, n_in, *taps))
+
+
+def _deal_out(model: Any, node: Any, kernel: Array, stride: int, sizes: Sequence[int]) -> None:
+    onnx = require("onnx", "train", WHY)
+    made = subpixel_kernel(kernel, stride)
+    top, left, *_ = attributes(node).get("pads", (0, 0, 0, 0))
+    base, names = node.output[0], list(node.input)
+    tensors = {
+        "kernel": made,
+        "begin": np.array([top, left], np.int64),
+        "end": np.array([top + sizes[0], left + sizes[1]], np.int64),
+        "axes": np.array([2, 3], np.int64),
+    }
+    inputs = [names[0], f"{base}_dealt_kernel"]
+    if len(names) > 2 and names[2]:
+        bias = next(tensor for tensor in model.graph.initializer if tensor.name == names[2])
+        tensors["bias"] = np.repeat(onnx.numpy_helper.to_array(bias), stride**2)
+        inputs.append(f"{base}_dealt_bias")
+    for part, values in tensors.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, f"{base}_dealt_{part}"))
+    reach = [n - 1 for n in made.shape[2:]]
+    ends = [f"{base}_dealt_{part}" for part in ("begin", "end", "axes")]
+    steps = [
+        onnx.helper.make_node("Conv", inputs, [f"{base}_phases"], pads=reach * 2, kernel_shape=list(made.shape[2:])),
+        onnx.helper.make_node("DepthToSpace", [f"{base}_phases"], [f"{base}_dealt"], blocksize=stride, mode="CRD"),
+        onnx.helper.make_node("Slice", [f"{base}_dealt", *ends], [base]),
+    ]
+    place = list(model.graph.node).index(node)
+    model.graph.node.remove(node)
+    for offset, step in enumerate(steps):
+        step.name = f"{base}_step{offset}"
+        model.graph.node.insert(place + offset, step)
+    used = {name for each in model.graph.node for name in each.input}
+    for tensor in [each for each in model.graph.initializer if each.name not in used]:
+        model.graph.initializer.remove(tensor)
 
 
 def _become_a_convolution(node: Any, pads: list[int]) -> None:

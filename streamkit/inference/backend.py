@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from operator import is_
 from threading import Lock
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -17,7 +18,6 @@ from streamkit.inference.settings import Device, Settings
 
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]
-NOTHING = object()
 
 
 class Backend(ABC):
@@ -47,8 +47,6 @@ class Backend(ABC):
         self._graph: Graph | None = None
         self._shapes: tuple[tuple[int, ...], ...] = ()
         self._dtypes: tuple[np.dtype[Any], ...] = ()
-        self._in_place: object = NOTHING
-        self._answer: Callable[[], Array] = _no_answer
         # Bound once: `with` looks both up each time, which is slow in code that has gone cold.
         self._one_at_a_time = Lock()
         self._begin, self._end = self._one_at_a_time.acquire, self._one_at_a_time.release
@@ -86,8 +84,9 @@ class Backend(ABC):
             self.buffers = ()
             raise
         self._graph, self._shapes, self._dtypes = graph, shapes, dtypes
-        self._in_place = self.buffers[0] if len(self.buffers) == 1 else NOTHING
-        self._answer = self._shortcut()
+        shortcut = self._shortcut() if len(self.buffers) == 1 else None
+        if shortcut is not None:
+            self.infer = shortcut  # type: ignore[method-assign, assignment]
         return self
 
     def infer(self, x: Array) -> Array:
@@ -109,15 +108,6 @@ class Backend(ABC):
         BackendError
             When the backend is closed, `x` has another shape or dtype, the graph has more inputs, or its runtime fails.
         """
-        try:
-            # What lies in place already, as live has it, is not looked at again: a small network takes microseconds,
-            # and between two windows the code that stands around it goes cold.
-            if x is self._in_place:
-                return self._answer()
-        except StreamkitError:
-            raise
-        except Exception as error:
-            raise self._failure(error) from error
         return self.run(x)[0]
 
     def run(self, *arrays: Array) -> Arrays:
@@ -126,7 +116,8 @@ class Backend(ABC):
         Threads may call at the same time: they take turns.
         """
         with self._one_at_a_time:
-            if len(arrays) != 1 or arrays[0] is not self._in_place:
+            # What lies in place already, as live has it, is not looked at again.
+            if not self.buffers or len(arrays) != len(self.buffers) or not all(map(is_, arrays, self.buffers)):
                 self._fill(arrays)
             try:
                 return self._run(self.buffers)
@@ -150,7 +141,8 @@ class Backend(ABC):
         """Let go of the graph; closing twice is fine."""
         with self._one_at_a_time:
             if self._graph is not None:
-                self._graph, self._in_place, self.buffers, self._answer = None, NOTHING, (), _no_answer
+                self._graph, self.buffers = None, ()
+                self.__dict__.pop("infer", None)
                 self._close()
 
     def _refusal(self, arrays: Arrays) -> BackendError:
@@ -178,19 +170,19 @@ class Backend(ABC):
     @abstractmethod
     def _close(self) -> None: ...
 
-    def _shortcut(self) -> Callable[[], Array]:
-        """The shortest way to the first output, owned by the caller, once `buffers` are filled; one call at a time."""
-        return lambda: self.run(*self.buffers)[0]
+    def _shortcut(self) -> Callable[[Array], Array] | None:
+        """What `infer` is to be while open: the same for anything, in one step for what lies in `buffers` already.
+
+        A small network takes microseconds, and between two windows the code that stands around it goes cold: every
+        call and look-up less counts. None for `infer` as it is.
+        """
+        return None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
-
-
-def _no_answer() -> Array:
-    raise BackendError("this backend is not open: call open(graph) before infer(x)")
 
 
 def said(error: BaseException) -> str:

@@ -16,8 +16,8 @@ from streamkit.inference.settings import Precision
 PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 FOLLOWERS = frozenset(
     {
-        *("Add", "Sub", "Concat", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Slice"),
-        *("Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
+        *("Add", "Sub", "Concat", "DepthToSpace", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad"),
+        *("Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
         *("AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"),
         *("Clip", "Elu", "Gelu", "LeakyRelu", "PRelu", "Relu", "Selu", "Sigmoid", "Tanh"),
     }

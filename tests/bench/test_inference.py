@@ -264,8 +264,8 @@ def slowed(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         return before["_run"](self, arrays)
 
     def slow_shortcut(self: OpenVinoBackend) -> Any:
-        answer = before["_shortcut"](self)
-        return lambda: (time.sleep(seconds), answer())[1]
+        infer = before["_shortcut"](self)
+        return lambda x: (time.sleep(seconds), infer(x))[1]
 
     monkeypatch.setattr(OpenVinoBackend, "_run", slow)
     monkeypatch.setattr(OpenVinoBackend, "_shortcut", slow_shortcut)

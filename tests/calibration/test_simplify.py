@@ -104,8 +104,8 @@ def test_a_transposed_convolution_of_stride_one_is_a_convolution(size: Any, padd
 
 @pytest.mark.parametrize(
     "layer",
-    [nn.ConvTranspose2d(4, 4, 3, 2), nn.ConvTranspose2d(4, 4, 3, groups=2), nn.ConvTranspose2d(4, 4, 3, padding=3)],
-    ids=["stride", "groups", "cut"],
+    [nn.ConvTranspose2d(4, 4, 3, groups=2), nn.ConvTranspose2d(4, 4, 3, padding=3)],
+    ids=["groups", "cut"],
 )
 def test_other_transposed_convolutions_stay(layer: nn.Module) -> None:
     assert simplified(settled(layer), 4, 9, 10) == ["ConvTranspose"]
@@ -132,3 +132,33 @@ def test_simplifying_twice_changes_nothing() -> None:
     assert sorted(len(t.raw_data) for t in again.graph.initializer) == sorted(
         len(t.raw_data) for t in once.graph.initializer
     )
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize(("kernel", "stride"), [(7, 2), (4, 2), (5, 3), ((3, 5), 2), (2, 2)])
+def test_a_transposed_convolution_of_few_channels_is_dealt_out(
+    kernel: int | tuple[int, int], stride: int, padding: int, bias: bool
+) -> None:
+    if padding and min(kernel if isinstance(kernel, tuple) else (kernel,)) <= 2:
+        padding = 0
+    module = settled(nn.ConvTranspose2d(3, 6, kernel, stride, padding, bias=bias), nn.ReLU())
+    operators = simplified(module, 3, 9, 14)
+    assert "ConvTranspose" not in operators
+    assert "DepthToSpace" in operators
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.ConvTranspose2d(32, 6, 4, 2),
+        nn.ConvTranspose2d(4, 6, 4, (2, 3)),
+        nn.ConvTranspose2d(4, 6, 4, 2, output_padding=1),
+        nn.ConvTranspose2d(4, 6, 4, 2, groups=2),
+        nn.ConvTranspose2d(4, 6, 3, 2, dilation=2),
+        nn.ConvTranspose2d(4, 6, 1, 2),
+    ],
+    ids=str,
+)
+def test_what_cannot_or_need_not_be_dealt_out_stays(layer: nn.Module) -> None:
+    assert "ConvTranspose" in simplified(settled(layer), layer.in_channels, 9, 14)
