@@ -11,6 +11,7 @@ os.environ["LSLAPICFG"] = str(Path(__file__).parents[1] / "apps" / "lsl_machine.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
+import numpy as np
 import pytest
 
 REAL_DATA = Path(os.environ.get("STREAMKIT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -55,3 +56,10 @@ def every_xdf_is_walked() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(XdfWriter, "close", close_and_walk)
         yield
+
+
+@pytest.fixture(autouse=True)
+def same_numbers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module's RNG draws the same for each of its tests, whichever ran before it."""
+    if hasattr(request.module, "RNG"):
+        monkeypatch.setattr(request.module, "RNG", np.random.default_rng(0))
