@@ -20,8 +20,11 @@ import numpy as np
 
 from apps.bench.machine import machine
 from calibration import nested
+from calibration.calibrate import read_recordings
+from calibration.evaluate import Answers
 from calibration.metrics import Score
 from calibration.nested import Contestant, Fold
+from calibration.progress import Progress
 from calibration.recipe import load_recipe
 from calibration.training.fan_out import Task, fan_out
 
@@ -44,14 +47,14 @@ CHOICES = {
     for name, values in NETWORKS.items()
     for lr in (1e-3, 3e-3)
 }
-JOBS = {"uci": ("uci-s1-match", {}), "p300": ("p300-muse", {})}
+JOBS = {"uci": "uci-s1-match", "p300": "p300-muse"}
 
 
 def fold_of(recipe: str, path: str, held_out: list[int], network: bool, seeds: tuple[int, ...]) -> Fold:
     """One fold of one contestant; a task that may run anywhere."""
     plain = load_recipe(recipe)
     contestant = Contestant(plain, CHOICES) if network else Contestant(plain)
-    return nested.run_fold(contestant, nested.read(plain, path), held_out, seeds)
+    return nested.run_fold(contestant, read_recordings(plain, path, Progress()), held_out, seeds)
 
 
 def facts_of(score: Score) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def facts_of(score: Score) -> dict[str, Any]:
 def compare(recipe: str, path: str, scheduler: str) -> dict[str, Any]:
     """Run all folds of both and score them."""
     plain = load_recipe(recipe)
-    recordings = nested.read(plain, path)
+    recordings = read_recordings(plain, path, Progress())
     outer = list(nested.outer_folds(plain, recordings))
     tasks = [
         Task(
@@ -85,12 +88,12 @@ def compare(recipe: str, path: str, scheduler: str) -> dict[str, Any]:
 
 def report(recipe: Any, recordings: Any, lda: list[Fold], networks: list[Fold]) -> dict[str, Any]:
     """Scores, per seed and of the mean output over seeds, beside those of the LDA."""
-    plain = nested.main_score(recipe, nested.joined([fold.answers[0] for fold in lda]), recordings[0])
+    plain = nested.main_score(recipe, Answers.joined([fold.answers[0] for fold in lda]), recordings[0])
     by_seed = {
-        seed: nested.main_score(recipe, nested.joined([fold.answers[seed] for fold in networks]), recordings[0])
+        seed: nested.main_score(recipe, Answers.joined([fold.answers[seed] for fold in networks]), recordings[0])
         for seed in SEEDS
     }
-    together = nested.joined([nested.mean_of(list(fold.answers.values())) for fold in networks])
+    together = Answers.joined([nested.mean_of(list(fold.answers.values())) for fold in networks])
     ensemble = nested.main_score(recipe, together, recordings[0])
     values = [score.value for score in by_seed.values()]
     return {
@@ -118,9 +121,8 @@ def main() -> None:
     parser.add_argument("path")
     parser.add_argument("--scheduler", default="local")
     given = parser.parse_args()
-    recipe, _ = JOBS[given.job]
     begin = time.monotonic()
-    found = compare(recipe, given.path, given.scheduler)
+    found = compare(JOBS[given.job], given.path, given.scheduler)
     json.dump({"machine": machine(), "seconds": time.monotonic() - begin, **found}, sys.stdout, indent=1)
 
 

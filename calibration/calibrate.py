@@ -15,6 +15,7 @@ from calibration.datasets import DATASETS
 from calibration.evaluate import Answers, image_scores, score, score_cca
 from calibration.export import check_export, export_graph, run_torch
 from calibration.fit import fit
+from calibration.made import Made
 from calibration.metrics import Draws, Score
 from calibration.network import builder_of
 from calibration.progress import Progress
@@ -126,7 +127,6 @@ def calibrate(
     builder_of(recipe.model.name)  # a wrong name is told before the data are read
     recordings = read_recordings(recipe, data_path, progress)
     kept, held = hold_out([r.meta.group for r in recordings], recipe.split.held_out)
-    training = [r for r in recordings if r.meta.group in kept]
     unseen = [r for r in recordings if r.meta.group in held]
     for recording in unseen if held_out_dir is not None else ():
         check_free(Path(held_out_dir) / recording.meta.name, "--held-out", overwrite)
@@ -134,33 +134,43 @@ def calibrate(
     if recipe.target.kind == "embedding":
         from calibration.calibrate_embedding import make
 
-        checkpoint = None if checkpoints is None else checkpoints / "bundle"
-        made = make(recipe, recordings, out, progress, checkpoint, overwrite)
-        report = write_report(
-            made.bundle.path / "report",
-            bundle=made.bundle,
-            recipe=recipe,
-            scores=made.scores,
-            cross_validation=(),
-            answers=made.answers,
-            history=made.fitted.history,
-            training=made.examples,
-            sfreq=made.sfreq,
-            parity=made.parity,
-            agreement=made.agreement,
-        )
-        written = write_held_out(unseen, Path(held_out_dir), overwrite) if held_out_dir is not None else ()
-        seconds, scores = time.monotonic() - begin, tuple(made.scores)
-        return CalibrationResult(
-            made.bundle, scores, (), made.parity, tuple(kept), tuple(held), written, report, seconds
-        )
+        made = make(recipe, recordings, out, progress, checkpoints and checkpoints / "bundle", overwrite)
+    else:
+        made = _make_decoder(recipe, recordings, out, progress, checkpoints, overwrite, scheduler)
+    report = write_report(made, recipe)
+    written = write_held_out(unseen, Path(held_out_dir), overwrite) if held_out_dir is not None else ()
+    return CalibrationResult(
+        bundle=made.bundle,
+        scores=tuple(made.scores),
+        cross_validation=tuple(made.cross_validation),
+        parity=made.parity,
+        trained_on=tuple(kept),
+        held_out=tuple(held),
+        held_out_recordings=written,
+        report=report,
+        seconds=time.monotonic() - begin,
+    )
+
+
+def _make_decoder(
+    recipe: Recipe,
+    recordings: Sequence[Recording],
+    out: str | Path,
+    progress: Progress,
+    checkpoints: Path | None,
+    overwrite: bool,
+    scheduler: str | None,
+) -> Made:
+    """Train a decoder of classes, signals or images, score it on the held-out groups, export and write it."""
+    kept, held = hold_out([r.meta.group for r in recordings], recipe.split.held_out)
+    training = [r for r in recordings if r.meta.group in kept]
+    unseen = [r for r in recordings if r.meta.group in held]
     spec = contract_stream(recordings, recipe)
     output = output_of(recordings[0], recipe)
 
     cross_validation = cross_validate(recipe, recordings, spec, output, progress, checkpoints, scheduler)
     prepared = prepare(recipe, training, spec, progress)
-    bundle_checkpoint = None if checkpoints is None else checkpoints / "bundle"
-    fitted = fit(recipe, prepared.examples, output, prepared.sfreq, progress, bundle_checkpoint)
+    fitted = fit(recipe, prepared.examples, output, prepared.sfreq, progress, checkpoints and checkpoints / "bundle")
     held_examples = examples_of(unseen, spec, prepared.config, recipe, prepared.also) if unseen else None
     answers = fitted.answer(held_examples, output) if held_examples else None
     progress.begin("scoring", 1)
@@ -193,24 +203,7 @@ def calibrate(
         overwrite=overwrite,
     )
     progress.advance()
-
-    report = write_report(
-        bundle.path / "report",
-        bundle=bundle,
-        recipe=recipe,
-        scores=scores,
-        cross_validation=cross_validation,
-        answers=answers,
-        history=fitted.history,
-        training=prepared.examples,
-        sfreq=prepared.sfreq,
-        parity=parity,
-    )
-    written = write_held_out(unseen, Path(held_out_dir), overwrite) if held_out_dir is not None else ()
-    seconds = time.monotonic() - begin
-    return CalibrationResult(
-        bundle, tuple(scores), tuple(cross_validation), parity, tuple(kept), tuple(held), written, report, seconds
-    )
+    return Made(bundle, scores, answers, fitted, prepared.examples, parity, prepared.sfreq, cross_validation)
 
 
 def check_free(path: Path, option: str, overwrite: bool) -> None:
@@ -300,12 +293,7 @@ def cross_validate(
         tasks.append(Task(name, {**same, "training": training, "unseen": unseen, "checkpoint": checkpoint}))
     here = {"workers": 1, "threads": None} if scheduler is None else {}
     results = fan_out(answers_of_fold, tasks, scheduler or "local", progress=progress, what="folds", **here)
-    parts = [result.value for result in results]
-    offsets = np.cumsum([0, *(part.recording.max() + 1 for part in parts[:-1])])
-    answers = Answers(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "y", "groups", "labels")),
-        recording=np.concatenate([part.recording + at for part, at in zip(parts, offsets, strict=True)]),
-    )
+    answers = Answers.joined([result.value for result in results])
     return score(answers, recipe.target, output, recipe.evaluate, recipe.train.seed, within=True)
 
 
@@ -315,7 +303,7 @@ def answers_of_fold(
     unseen: Sequence[Recording],
     spec: StreamSpec,
     output: OutputSpec,
-    checkpoint: Path | None,
+    checkpoint: Path | None = None,
 ) -> Answers:
     """Fit the recipe to some recordings and let it answer others; a task that may run anywhere."""
     prepared = prepare(recipe, training, spec, Progress())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,15 @@ from numpy.typing import NDArray
 from calibration.brainae import items
 from calibration.brainae.fit import Fitted as FittedSystem
 from calibration.brainae.fit import fit_brainae
-from calibration.brainae.material import Parts, Trials, concept_of, images_of, parts_of, processed_spec, trials_of
+from calibration.brainae.material import Parts, Trials, parts_of, processed_spec, trials_of
 from calibration.brainae.pairs import Pairs, hold_back
 from calibration.brainae.scores import encoding, retrieval, similarity
 from calibration.brainae.settings import BrainAESettings
+from calibration.brainae.stimuli import Stimuli, stimuli_of
 from calibration.evaluate import Answers
 from calibration.export import check_export, export_graph, run_torch
-from calibration.features.extract import extract
 from calibration.fit import Fitted
+from calibration.made import Made
 from calibration.metrics import Draws, Score
 from calibration.network import Network
 from calibration.progress import Progress
@@ -48,72 +48,6 @@ OF_THE_TRAINING = ("epochs", "batch_size", "lr", "betas", "seed")
 """Keys of a recipe's ``train`` that `BrainAESettings` has as well."""
 
 
-@dataclass(frozen=True)
-class Stimuli:
-    """Every picture of the recordings, in the order of its number.
-
-    Attributes
-    ----------
-    labels
-        What markers call them.
-    images
-        ``(n, channels, height, width)`` in [0, 1].
-    features
-        ``(n, n_features)``.
-    concept
-        ``(n,)`` number of what each shows.
-    """
-
-    labels: tuple[str, ...]
-    images: Array
-    features: Array
-    concept: NDArray[np.intp]
-
-    def numbers(self, labels: Sequence[str] | NDArray[np.str_]) -> NDArray[np.intp]:
-        """The number of each label."""
-        place = {label: number for number, label in enumerate(self.labels)}
-        return np.array([place[str(label)] for label in labels], np.intp)
-
-    def pairs(self, trials: Trials) -> Pairs:
-        """Trials beside the features of what was shown."""
-        image = self.numbers(trials.labels)
-        return Pairs(trials.X, self.features[image], image, self.concept[image])
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a calibration of an embedding comes to.
-
-    Attributes
-    ----------
-    bundle
-        As written.
-    scores
-        On the held-out groups, the recipe's metric first.
-    answers
-        What the brain encoder says about each held-out trial.
-    fitted
-        The brain encoder, and how the training went.
-    examples
-        What was trained on.
-    parity
-        Largest absolute difference between an exported graph and torch.
-    sfreq
-        Rate of the processed samples in Hz.
-    agreement
-        Of predicted with recorded held-out epochs, trial by trial and channel by channel.
-    """
-
-    bundle: ModelBundle
-    scores: list[Score]
-    answers: Answers
-    fitted: Fitted
-    examples: Examples
-    parity: float
-    sfreq: float
-    agreement: Correlation
-
-
 def make(
     recipe: Recipe,
     recordings: Sequence[Recording],
@@ -136,14 +70,14 @@ def make(
     progress.begin("preprocessing", 2)
     parts = parts_of(recipe, recordings)
     progress.advance()
-    trials = {name: trials_of(recipe, parts, getattr(parts, name)) for name in ("train", "validation", "test")
-              if getattr(parts, name)}  # fmt: skip
+    by_name = {"train": parts.train, "validation": parts.validation, "test": parts.test}
+    trials = {name: trials_of(recipe, parts, part) for name, part in by_name.items() if part}
     progress.advance(f"{sum(len(each.X) for each in trials.values())} windows")
-    stimuli = stimuli_of(recipe, parts, progress)
+    stimuli = stimuli_of(recipe, parts.all, cache_dir() / "features", progress)
     train, validation = training_pairs(recipe, stimuli, trials)
     sfreq = processed_spec(parts).sfreq
     system = fit_brainae(train, validation, settings, sfreq=sfreq, loop=loop, checkpoint=checkpoint, progress=progress)
-    test = stimuli.pairs(trials["test"])
+    test = stimuli.pairs(trials["test"].X, trials["test"].labels)
     progress.begin("scoring", 1)
     scores = held_out_scores(recipe, system, test)
     progress.advance()
@@ -165,7 +99,7 @@ def make(
     )
     progress.advance()
     answers = answers_of(system, bundle, stimuli, trials["test"], tensors["templates"])
-    return Made(bundle, scores, answers, fitted, as_examples(train), parity, sfreq, agreement(system, test))
+    return Made(bundle, scores, answers, fitted, as_examples(train), parity, sfreq, agreement=agreement(system, test))
 
 
 def agreement(system: FittedSystem, test: Pairs) -> Correlation:
@@ -204,26 +138,11 @@ def _first(error: ValueError) -> str:
     return str(error) if found is None else f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
 
 
-def stimuli_of(recipe: Recipe, parts: Parts, progress: Progress) -> Stimuli:
-    """Every picture of the recordings with its features, which are kept in the cache folder."""
-    pictures = images_of(recipe, parts.all)
-    if len(pictures) < 2:
-        raise ConfigError(
-            f"target kind 'embedding' needs recordings whose markers name pictures; these have {len(pictures)}"
-        )
-    labels = tuple(sorted(pictures))
-    images = np.stack([pictures[label] for label in labels])
-    target = recipe.target
-    features = extract(images, target.features, target.weights or None, cache_dir() / "features", progress)
-    names = {name: number for number, name in enumerate(sorted({concept_of(label) for label in labels}))}
-    return Stimuli(labels, images, features, np.array([names[concept_of(label)] for label in labels], np.intp))
-
-
 def training_pairs(recipe: Recipe, stimuli: Stimuli, trials: dict[str, Trials]) -> tuple[Pairs, Pairs | None]:
     """What is trained on, and what picks the epoch: the groups that the recipe names, or a share of the images."""
-    train = stimuli.pairs(trials["train"]).by_image()
+    train = stimuli.pairs(trials["train"].X, trials["train"].labels).by_image()
     if "validation" in trials:
-        return train, stimuli.pairs(trials["validation"]).by_image()
+        return train, stimuli.pairs(trials["validation"].X, trials["validation"].labels).by_image()
     share = recipe.split.validation
     count = round(share * len(train)) if isinstance(share, float) else 0
     return hold_back(train, count, recipe.train.seed) if count else (train, None)

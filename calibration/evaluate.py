@@ -57,6 +57,16 @@ class Answers:
     def __len__(self) -> int:
         return len(self.values)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Answers]) -> Answers:
+        """Those of several folds as one; every recording keeps a number of its own."""
+        offsets = np.cumsum([0, *(part.recording.max() + 1 for part in parts[:-1])])
+        columns = [
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "y", "groups", "labels")
+        ]
+        numbers = [part.recording + at for part, at in zip(parts, offsets, strict=True)]
+        return cls(*columns, recording=np.concatenate(numbers))
+
 
 @dataclass(frozen=True)
 class Evaluation:

@@ -12,17 +12,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from calibration.calibrate import output_of, prepare
-from calibration.datasets import DATASETS
+from calibration.calibrate import answers_of_fold, output_of
 from calibration.evaluate import Answers, score
-from calibration.fit import fit
 from calibration.metrics import Score, difference_interval
-from calibration.progress import Progress
 from calibration.recipe import Recipe, recipe_from
 from calibration.sections import SplitSection
 from calibration.split import folds
 from calibration.streams import contract_stream
-from calibration.windows import examples_of
 from streamkit.errors import ConfigError
 from streamkit.recording import Recording
 
@@ -54,7 +50,7 @@ class Fold:
     held_out
         Groups of the fold.
     chosen
-        Name of the choice, and the inner score of each.
+        Name of the choice, and the inner score of each; without scores where there was nothing to choose.
     answers
         By seed.
     """
@@ -102,15 +98,16 @@ def run_fold(
     """
     training = [r for number, r in enumerate(recordings) if number not in held_out]
     unseen = [recordings[number] for number in held_out]
-    variants = contestant.variants()
-    inner = {name: inner_score(each, training, inner_folds, seeds[0]) for name, each in variants.items()}
-    chosen = max(inner, key=lambda name: inner[name])
+    variants, inner = contestant.variants(), dict[str, float]()
+    if len(variants) > 1:
+        inner = {name: inner_score(each, training, inner_folds, seeds[0]) for name, each in variants.items()}
+    chosen = max(variants, key=lambda name: inner.get(name, 0.0))
     answers = {seed: answer(variants[chosen], training, unseen, seed) for seed in seeds}
     return Fold(tuple(dict.fromkeys(r.meta.group for r in unseen)), chosen, inner, answers)
 
 
 def inner_score(recipe: Recipe, training: Sequence[Recording], n_folds: int, seed: int) -> float:
-    """The recipe's metric, averaged over folds within the training recordings; NaN where there is nothing to choose."""
+    """The recipe's metric, averaged over folds within the training recordings."""
     groups = np.array([recording.meta.group for recording in training])
     n_groups = len(np.unique(groups))
     if n_groups < 2:
@@ -128,18 +125,7 @@ def answer(recipe: Recipe, training: Sequence[Recording], unseen: Sequence[Recor
     """Fit a recipe to recordings and let it answer others."""
     recipe = changed(recipe, {"train.seed": seed})
     spec = contract_stream([*training, *unseen], recipe)
-    output = output_of(training[0], recipe)
-    prepared = prepare(recipe, training, spec, Progress())
-    fitted = fit(recipe, prepared.examples, output, prepared.sfreq, Progress())
-    return fitted.answer(examples_of(unseen, spec, prepared.config, recipe, prepared.also), output)
-
-
-def joined(parts: Sequence[Answers]) -> Answers:
-    """Answers of several folds as one."""
-    offsets = np.cumsum([0, *(part.recording.max() + 1 for part in parts[:-1])])
-    whole = [np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "y", "groups", "labels")]
-    numbers = [part.recording + at for part, at in zip(parts, offsets, strict=True)]
-    return Answers(*whole, recording=np.concatenate(numbers))
+    return answers_of_fold(recipe, training, unseen, spec, output_of(training[0], recipe))
 
 
 def main_score(recipe: Recipe, answers: Answers, example: Recording, quick: bool = False) -> Score:
@@ -152,11 +138,6 @@ def main_score(recipe: Recipe, answers: Answers, example: Recording, quick: bool
 def mean_of(answers: Sequence[Answers]) -> Answers:
     """The mean output of several decoders (seeds) for the same items."""
     return replace(answers[0], values=np.mean([each.values for each in answers], axis=0))
-
-
-def read(recipe: Recipe, path: str) -> list[Recording]:
-    """All recordings that a recipe names, at `path`."""
-    return list(DATASETS[recipe.data.dataset].read(path, recipe.data.options))
 
 
 def paired(one: Score, other: Score) -> dict[str, object]:

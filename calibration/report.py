@@ -9,12 +9,11 @@ from typing import Any
 
 from calibration import plots
 from calibration.evaluate import Answers, Evaluation
+from calibration.made import Made
 from calibration.metrics import Score
 from calibration.recipe import Recipe
 from calibration.train import History
-from calibration.windows import Examples
 from streamkit.bundle import ModelBundle
-from streamkit.encoding import Correlation
 from streamkit.errors import require
 
 MOST_CLASSES = 20
@@ -23,39 +22,25 @@ MOST_CLASSES = 20
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_report(
-    folder: Path,
-    *,
-    bundle: ModelBundle,
-    recipe: Recipe,
-    scores: Sequence[Score],
-    cross_validation: Sequence[Score],
-    answers: Answers | None,
-    history: History | None,
-    training: Examples,
-    sfreq: float,
-    parity: float,
-    agreement: Correlation | None = None,
-) -> Path:
-    """Write ``index.html`` and its figures into `folder`; returns the page.
-
-    `agreement` is that of predicted with recorded epochs, where a bundle predicts some.
-    """
+def write_report(made: Made, recipe: Recipe) -> Path:
+    """Write ``index.html`` and its figures into the folder ``report`` of the bundle; returns the page."""
+    bundle, history, training = made.bundle, made.fitted.history, made.examples
+    folder = bundle.path / "report"
     folder.mkdir(parents=True, exist_ok=True)
     output, figures = bundle.contract.output, []
-    if scores or cross_validation:
-        figures.append(("Scores", save_scores(folder, scores or cross_validation)))
-    if answers is not None:
-        figures.append(("Held-out answers", save_answers(folder, answers, output)))
-    if agreement is not None:
+    if made.scores or made.cross_validation:
+        figures.append(("Scores", save_scores(folder, made.scores or made.cross_validation)))
+    if made.answers is not None:
+        figures.append(("Held-out answers", save_answers(folder, made.answers, output)))
+    if made.agreement is not None:
         names = bundle.contract.processed.ch_names
-        drawn = plots.channels_figure(names, agreement)
+        drawn = plots.channels_figure(names, made.agreement)
         figures.append(("Held-out epochs, predicted against recorded", plots.save(drawn, folder / "encoding.png")))
     if history is not None:
         figures.append(("Training", plots.save(plots.training_figure(history), folder / "training.png")))
     if recipe.target.kind == "class" and training.X.shape[2] > 1:
         names = bundle.contract.processed.ch_names
-        drawn = plots.class_means_figure(training, output, names, sfreq, recipe.window.tmin)
+        drawn = plots.class_means_figure(training, output, names, made.sfreq, recipe.window.tmin)
         figures.append(("Class means of the training windows", plots.save(drawn, folder / "class-means.png")))
     facts = {
         "Trained on": ", ".join(bundle.provenance.trained_on),
@@ -64,11 +49,12 @@ def write_report(
         "Left out": ", ".join(f"{n} with {why}" for why, n in training.left_out.items()) or "none",
         "Model": f"{recipe.model.name} {json.dumps(recipe.model.args)}, {recipe.train.method}",
         "Training": _ended(history),
-        "Export": f"ONNX differs from torch by at most {parity:.1e}",
+        "Export": f"ONNX differs from torch by at most {made.parity:.1e}",
         "Seed": str(recipe.train.seed),
         "Bundle": bundle.hash,
     }
-    return _page(folder, bundle, f"Calibration: {recipe.name}", scores, cross_validation, figures, facts)
+    title = f"Calibration: {recipe.name}"
+    return _page(folder, bundle, title, made.scores, made.cross_validation, figures, facts)
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, bundle: ModelBundle, names: Sequence[str]) -> Path:
@@ -121,11 +107,10 @@ def _page(
     figures: Sequence[tuple[str, Path]],
     facts: dict[str, str],
 ) -> Path:
-    jinja2 = require("jinja2", "train", "the report")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    text = environment.get_template("report.html").render(
+    page = folder / "index.html"
+    write_page(
+        page,
+        "report.html",
         title=title,
         bundle=bundle,
         description=bundle.provenance.recipe.get("description", ""),
@@ -136,9 +121,16 @@ def _page(
         stages=[_stage(stage) for stage in bundle.contract.preprocess.stages],
         window=bundle.contract.window.model_dump(exclude_none=True),
     )
-    page = folder / "index.html"
-    page.write_text(text, encoding="utf-8")
     return page
+
+
+def write_page(page: Path, template: str, **values: Any) -> None:
+    """Write an HTML page from one of the templates."""
+    jinja2 = require("jinja2", "train", "the report")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    page.write_text(environment.get_template(template).render(**values), encoding="utf-8")
 
 
 def _stage(stage: Any) -> tuple[str, str]:

@@ -13,10 +13,9 @@ from calibration import plots
 from calibration.papers import PAPERS, Paper, Result
 from calibration.papers.paper import Request
 from calibration.progress import Progress
+from calibration.report import write_page
 from streamkit import __version__
-from streamkit.errors import ConfigError, did_you_mean, require
-
-TEMPLATES = Path(__file__).parent / "templates"
+from streamkit.errors import ConfigError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def reproduce(name: str, request: Request, out: Path, progress: Progress | None 
         results.append(result)
         save(result, out, len(results))
         done = Reproduction(paper, page, tuple(results), time.monotonic() - begin)
-        write_page(done, request, out)
+        tell(done, request)
     return Reproduction(paper, page, tuple(results), time.monotonic() - begin)
 
 
@@ -118,13 +117,11 @@ def save(result: Result, out: Path, number: int) -> None:
         plots.save(result.drawn, base.with_suffix(".png"))
 
 
-def write_page(done: Reproduction, request: Request, out: Path) -> None:
+def tell(done: Reproduction, request: Request) -> None:
     """Write the HTML page with all there is so far."""
-    jinja2 = require("jinja2", "train", "the report")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    text = environment.get_template("reproduction.html").render(
+    write_page(
+        done.page,
+        "reproduction.html",
         paper=done.paper,
         note=done.paper.notes[request.scale],
         scale=request.scale,
@@ -133,4 +130,3 @@ def write_page(done: Reproduction, request: Request, out: Path) -> None:
         version=__version__,
         results=[(stem(each, number), each) for number, each in enumerate(done.results, 1)],
     )
-    done.page.write_text(text, encoding="utf-8")

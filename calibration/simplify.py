@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamkit.errors import require
+from streamkit.inference.onnx_nodes import attributes, replace
 
 Array = NDArray[Any]
 WHY = "exporting a model"
@@ -161,12 +162,6 @@ def positions(shape: tuple[int, ...]) -> int:
     return math.prod(shape[2:]) if len(shape) > 2 else 0
 
 
-def attributes(node: Any) -> dict[str, Any]:
-    """Attributes of a node by name."""
-    onnx = require("onnx", "train", WHY)
-    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
-
-
 def write_as_convolutions(model: Any) -> int:
     """Replace each transposed convolution of stride 1 by the convolution it is; returns how many.
 
@@ -275,14 +270,9 @@ def _deal_out(model: Any, node: Any, kernel: Array, stride: int, sizes: Sequence
         onnx.helper.make_node("DepthToSpace", [f"{base}_phases"], [f"{base}_dealt"], blocksize=stride, mode="CRD"),
         onnx.helper.make_node("Slice", [f"{base}_dealt", *ends], [base]),
     ]
-    place = list(model.graph.node).index(node)
-    model.graph.node.remove(node)
     for offset, step in enumerate(steps):
         step.name = f"{base}_step{offset}"
-        model.graph.node.insert(place + offset, step)
-    used = {name for each in model.graph.node for name in each.input}
-    for tensor in [each for each in model.graph.initializer if each.name not in used]:
-        model.graph.initializer.remove(tensor)
+    replace(model.graph, [node], steps)
 
 
 def _become_a_convolution(node: Any, pads: list[int]) -> None:
@@ -307,10 +297,7 @@ def _replace(model: Any, first: Any, second: Any, layer: Layer) -> None:
         strides=list(layer.strides),
         pads=list(layer.pads),
     )
-    place = list(model.graph.node).index(second)
-    model.graph.node.insert(place, merged)
-    for gone in (second, first):
-        model.graph.node.remove(gone)
+    replace(model.graph, [second, first], [merged])
     _forget_shapes(model, set(first.output))
 
 

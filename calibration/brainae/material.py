@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.brainae.pairs import Gallery, Material, Pairs
+from calibration.brainae.pairs import Material, Pairs
+from calibration.brainae.stimuli import Stimuli, labels_of, stimuli_of
 from calibration.datasets.things import concept_of
-from calibration.features.extract import extract
 from calibration.progress import Progress
 from calibration.recipe import Recipe
 from calibration.split import hold_out
 from calibration.streams import contract_stream, input_signal, process_whole, training_signals
-from calibration.targets import has_image, image_of
-from calibration.windows import image_shape, window_config
+from calibration.targets import has_image
+from calibration.windows import window_config
 from streamkit.errors import ConfigError, RecordingError
-from streamkit.preprocess import PreprocessConfig, fit_preprocess, windows_of
+from streamkit.preprocess import PreprocessConfig, Preprocessor, fit_preprocess, windows_of
 from streamkit.recording import Recording
 from streamkit.types import StreamSpec
 
@@ -107,17 +107,6 @@ def trials_of(recipe: Recipe, parts: Parts, recordings: Sequence[Recording]) -> 
     return Trials(np.stack(X), np.array(labels, np.str_))
 
 
-def images_of(recipe: Recipe, recordings: Sequence[Recording]) -> dict[str, Array]:
-    """Every stimulus by label, shown or not, ``(C, H, W)`` in [0, 1] at the recipe's size."""
-    shape = image_shape(recipe.target)
-    found: dict[str, Array] = {}
-    for recording in recordings:
-        for label in (*recording.stimulus_arrays, *recording.stimuli):
-            if label not in found:
-                found[label] = image_of(recording, label, shape)
-    return found
-
-
 def material_of(
     recipe: Recipe,
     recordings: Sequence[Recording],
@@ -139,48 +128,36 @@ def material_of(
         When the recipe and the recordings do not go together.
     """
     parts = parts_of(recipe, recordings)
-    pictures = images_of(recipe, parts.all)
-    numbers = {label: number for number, label in enumerate(sorted(pictures))}
-    concepts = {name: number for number, name in enumerate(sorted({concept_of(label) for label in pictures}))}
-    target = recipe.target
-    ordered = np.stack([pictures[label] for label in numbers])
-    features = extract(ordered, target.features, target.weights or None, cache, progress)
-
-    simulated = any(recording.meta.simulated for recording in recordings)
+    stimuli = stimuli_of(recipe, parts.all, cache, progress)
 
     def pairs(part: Sequence[Recording]) -> Pairs:
         trials = trials_of(recipe, parts, part)
-        image = np.array([numbers[label] for label in trials.labels])
-        concept = np.array([concepts[concept_of(label)] for label in trials.labels])
-        return Pairs(trials.X, features[image], image, concept)
+        return stimuli.pairs(trials.X, trials.labels)
 
-    test_labels = [label for label in images_of(recipe, parts.test) if label in numbers]
-    image = np.array([numbers[label] for label in test_labels])
-    gallery = Gallery(features[image], image, np.array([concepts[concept_of(label)] for label in test_labels]))
     processed = processed_spec(parts)
+    simulated = any(recording.meta.simulated for recording in recordings)
     return Material(
         train=pairs(parts.train).by_image(),
         validation=pairs(parts.validation).by_image() if parts.validation else None,
         test=pairs(parts.test),
-        gallery=gallery,
+        gallery=stimuli.gallery(labels_of(parts.test)),
         sfreq=processed.sfreq,
         ch_names=processed.ch_names,
         regions=regions_of(processed.ch_names),
-        categories=photographs_of(concepts) if simulated else {},
+        categories=photographs_of(stimuli) if simulated else {},
         name=recipe.name,
         simulated=simulated,
     )
 
 
-def photographs_of(concepts: dict[str, int]) -> dict[int, str]:
+def photographs_of(stimuli: Stimuli) -> dict[int, str]:
     """The photograph that each concept of a simulated world was cut from: its super-category."""
-    return {number: concept_of(name) for name, number in concepts.items()}
+    named = zip(stimuli.concept.tolist(), stimuli.labels, strict=True)
+    return {concept: concept_of(concept_of(label)) for concept, label in named}
 
 
 def processed_spec(parts: Parts) -> StreamSpec:
     """What comes out of the preprocessing."""
-    from streamkit.preprocess import Preprocessor
-
     return Preprocessor(parts.spec, parts.preprocess).out
 
 

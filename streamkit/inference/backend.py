@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from operator import is_
 from threading import Lock
 from types import TracebackType
@@ -47,9 +48,7 @@ class Backend(ABC):
         self._graph: Graph | None = None
         self._shapes: tuple[tuple[int, ...], ...] = ()
         self._dtypes: tuple[np.dtype[Any], ...] = ()
-        # Bound once: `with` looks both up each time, which is slow in code that has gone cold.
         self._one_at_a_time = Lock()
-        self._begin, self._end = self._one_at_a_time.acquire, self._one_at_a_time.release
 
     @classmethod
     def why_not(cls, device: Device) -> str:
@@ -84,9 +83,8 @@ class Backend(ABC):
             self.buffers = ()
             raise
         self._graph, self._shapes, self._dtypes = graph, shapes, dtypes
-        shortcut = self._shortcut() if len(self.buffers) == 1 else None
-        if shortcut is not None:
-            self.infer = shortcut  # type: ignore[method-assign, assignment]
+        if len(self.buffers) == 1 and (steps := self._steps()):
+            self.infer = self._in_one_step(*steps)  # type: ignore[method-assign, assignment]
         return self
 
     def infer(self, x: Array) -> Array:
@@ -170,13 +168,32 @@ class Backend(ABC):
     @abstractmethod
     def _close(self) -> None: ...
 
-    def _shortcut(self) -> Callable[[Array], Array] | None:
+    def _steps(self) -> tuple[Callable[[], object], Array] | None:
+        """What runs the graph on `buffers`, and where its first output then lies; None where that takes more."""
+        return None
+
+    def _in_one_step(self, run: Callable[[], object], first: Array) -> Callable[[Array], Array]:
         """What `infer` is to be while open: the same for anything, in one step for what lies in `buffers` already.
 
         A small network takes microseconds, and between two windows the code that stands around it goes cold: every
-        call and look-up less counts. None for `infer` as it is.
+        call and look-up less counts.
         """
-        return None
+        begin, end, failure = self._one_at_a_time.acquire, self._one_at_a_time.release, self._failure
+        otherwise, buffer = partial(Backend.infer, self), self.buffers[0]
+
+        def infer(x: Array) -> Array:
+            if x is not buffer:
+                return otherwise(x)
+            begin()
+            try:
+                run()
+                return first.copy()
+            except Exception as error:
+                raise failure(error) from error
+            finally:
+                end()
+
+        return infer
 
     def __enter__(self) -> Self:
         return self

@@ -95,25 +95,10 @@ class OnnxRuntimeBackend(Backend):
         self._session.run_with_iobinding(self._binding)
         return copies(self._outputs)
 
-    def _shortcut(self) -> Callable[[Array], Array] | None:
+    def _steps(self) -> tuple[Callable[[], object], Array] | None:
         if self._elsewhere:
             return None
-        begin, end, failure, otherwise = self._begin, self._end, self._failure, partial(Backend.infer, self)
-        run, binding, first, buffer = self._session.run_with_iobinding, self._binding, self._outputs[0], self.buffers[0]
-
-        def infer(x: Array) -> Array:
-            if x is not buffer:
-                return otherwise(x)
-            begin()
-            try:
-                run(binding)
-                return first.copy()
-            except Exception as error:
-                raise failure(error) from error
-            finally:
-                end()
-
-        return infer
+        return partial(self._session.run_with_iobinding, self._binding), self._outputs[0]
 
     def _close(self) -> None:
         del self._elsewhere, self._binding, self._session, self._outputs

@@ -55,24 +55,8 @@ class OpenVinoBackend(Backend):
         self._request.infer(share_outputs=True)
         return copies(self._outputs)
 
-    def _shortcut(self) -> Callable[[Array], Array]:
-        begin, end, failure, otherwise = self._begin, self._end, self._failure, partial(Backend.infer, self)
-        run, buffer = self._request.infer, self.buffers[0]
-        first: Array = self._outputs[0]
-
-        def infer(x: Array) -> Array:
-            if x is not buffer:
-                return otherwise(x)
-            begin()
-            try:
-                run(share_outputs=True)
-                return first.copy()
-            except Exception as error:
-                raise failure(error) from error
-            finally:
-                end()
-
-        return infer
+    def _steps(self) -> tuple[Callable[[], object], Array]:
+        return partial(self._request.infer, share_outputs=True), self._outputs[0]
 
     def _close(self) -> None:
         del self._outputs, self._request

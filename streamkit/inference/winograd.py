@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamkit.errors import require
+from streamkit.inference.onnx_nodes import attributes, replace
 
 Matrix = NDArray[np.float64]
 
@@ -112,7 +113,7 @@ def in_tiles(content: bytes, batch: int = 1) -> bytes:
         return content
     for node, layer, tile in paying:
         _Rewriter(onnx, model.graph, weights, node, layer, tile).rewrite()
-    _drop_unused(model.graph)
+    del model.graph.value_info[:]
     written: bytes = model.SerializeToString(deterministic=True)
     return written
 
@@ -185,7 +186,7 @@ def _layer(onnx: Any, node: Any, weights: dict[str, Any], shapes: dict[str, tupl
     """What kind of convolution `node` is, if it can be done in tiles at all."""
     if node.op_type != "Conv" or any(name not in weights for name in node.input[1:] if name):
         return None
-    given = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    given = attributes(node)
     steps = {1, given.get("group", 1), *given.get("strides", ()), *given.get("dilations", ())}
     kernel = tuple(weights[node.input[1]].dims)
     known = [shapes.get(name, ()) for name in (node.input[0], node.output[0])]
@@ -196,13 +197,6 @@ def _layer(onnx: Any, node: Any, weights: dict[str, Any], shapes: dict[str, tupl
         return None
     inputs, outputs = ((shape[2], shape[3]) for shape in known)
     return Layer(kernel[1], kernel[0], kernel[2], inputs, outputs, tuple(given.get("pads", (0, 0, 0, 0))))
-
-
-def _drop_unused(graph: Any) -> None:
-    used = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:], graph.value_info[:]
-    graph.initializer.extend(kept)
 
 
 class _Rewriter:
@@ -243,10 +237,7 @@ class _Rewriter:
         if self._bias is not None:
             made = self._add("Add", made, self._constant("bias", self._bias.reshape(1, -1, 1, 1)))
         self._nodes[-1].output[0] = self._node.output[0]
-        place = list(self._graph.node).index(self._node)
-        self._graph.node.remove(self._node)
-        for offset, node in enumerate(self._nodes):
-            self._graph.node.insert(place + offset, node)
+        replace(self._graph, [self._node], self._nodes)
 
     def _add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         name = self._name(f"{len(self._nodes)}")

@@ -257,18 +257,18 @@ def slowed(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Make streamkit's OpenVINO backend, and it alone, wait before it answers."""
     from streamkit.inference.openvino_backend import OpenVinoBackend
 
-    before = {name: getattr(OpenVinoBackend, name) for name in ("_run", "_shortcut")}
+    before = {name: getattr(OpenVinoBackend, name) for name in ("_run", "_steps")}
 
     def slow(self: OpenVinoBackend, arrays: Any) -> Any:
         time.sleep(seconds)
         return before["_run"](self, arrays)
 
-    def slow_shortcut(self: OpenVinoBackend) -> Any:
-        infer = before["_shortcut"](self)
-        return lambda x: (time.sleep(seconds), infer(x))[1]
+    def slow_steps(self: OpenVinoBackend) -> Any:
+        run, first = before["_steps"](self)
+        return lambda: (time.sleep(seconds), run()), first
 
     monkeypatch.setattr(OpenVinoBackend, "_run", slow)
-    monkeypatch.setattr(OpenVinoBackend, "_shortcut", slow_shortcut)
+    monkeypatch.setattr(OpenVinoBackend, "_steps", slow_steps)
 
 
 def openvino_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("skimage")
 
-from calibration.brainae.material import concept_of
 from calibration.datasets.photographs import shrink
+from calibration.datasets.things import concept_of
 from calibration.datasets.world import World, simulate
 from calibration.datasets.world_config import load_world, shipped_worlds
 from streamkit.errors import ConfigError
