@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.brainae import items
 from calibration.brainae.fit import Fitted as FittedSystem
 from calibration.brainae.fit import fit_brainae
 from calibration.brainae.material import Parts, Trials, parts_of, processed_spec, trials_of
@@ -27,6 +26,7 @@ from calibration.network import Network
 from calibration.progress import Progress
 from calibration.provenance import provenance
 from calibration.recipe import Recipe
+from calibration.tables import items
 from calibration.training.settings import LoopSettings
 from calibration.windows import Examples, window_config
 from streamkit.bundle import Contract, EncodingSpec, GraphFiles, ModelBundle, write_bundle

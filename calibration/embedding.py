@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.brainae import items
 from calibration.brainae.scores import encoding, top_k
 from calibration.metrics import Draws, Score
 from calibration.streams import narrow, process_whole
+from calibration.tables import items
 from streamkit.bundle import ModelBundle
 from streamkit.encoding import Predictor
 from streamkit.inference import Wishes

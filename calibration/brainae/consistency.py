@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.brainae.fit import Fitted
-from calibration.brainae.items import mean
 from calibration.brainae.pairs import Pairs
 from calibration.brainae.scores import similarity, top_k
 from calibration.metrics import Draws, Score, pearson
+from calibration.tables.items import mean
 
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.brainae.fit import Fitted
-from calibration.brainae.items import Items
 from calibration.brainae.pairs import Pairs
 from calibration.brainae.scores import TOPS, retrieve
 from calibration.metrics import Draws
+from calibration.tables.items import Items
 from streamkit.errors import BadInput
 
 Mask = NDArray[np.bool_]

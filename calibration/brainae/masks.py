@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.brainae.fit import Fitted
-from calibration.brainae.items import Items
 from calibration.brainae.pairs import Pairs
 from calibration.brainae.scores import diagonal, encoding, retrieve
 from calibration.metrics import Draws
+from calibration.tables.items import Items
 from streamkit.errors import BadInput
 
 Array = NDArray[np.floating]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.brainae.items import Items
 from calibration.brainae.pairs import Pairs
+from calibration.tables.items import Items
 from streamkit.errors import require
 
 Array = NDArray[np.floating]

@@ -1,9 +1,9 @@
-"""What every experiment is given beside the trained models, and what it gives back."""
+"""What every experiment is given beside the trained models, and what an experiment is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from calibration.brainae.curves import WIDTH
-from calibration.brainae.items import Row
 from calibration.brainae.masks import PATCH, RATIOS
 from calibration.brainae.objective import TAUS
 from calibration.brainae.settings import BACKBONES, Backbone, BrainAESettings
 from calibration.brainae.trained import Trained
 from calibration.metrics import Draws
 from calibration.sections import Section
+from calibration.tables.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,27 +51,6 @@ class Plan(Section):
         return Draws(self.bootstrap, self.permutations, self.seed)
 
 
-@dataclass(frozen=True)
-class Table:
-    """What an experiment found.
-
-    Attributes
-    ----------
-    rows
-        Lines with ``row``, ``metric``, ``value``, ``chance``, ``ci95``, ``p``, ``n``, ``note`` and what is the
-        experiment's own; a value that could not be had is None, and the note says why.
-    arrays
-        What its figure needs beside them.
-    """
-
-    rows: list[Row]
-    arrays: dict[str, NDArray] = field(default_factory=dict)
-
-    def value(self, row: str, metric: str) -> float | None:
-        """The value of one line."""
-        return next(line["value"] for line in self.rows if (line["row"], line["metric"]) == (row, metric))
-
-
 Run = Callable[[Trained, BrainAESettings, Sequence[int], Plan], Table]
 
 
@@ -93,20 +72,6 @@ class Experiment:
     title: str
     run: Run
     draw: Callable[[Table], Figure]
-
-
-def not_run(row: str, metric: str, why: object) -> Row:
-    """A line for what could not be had."""
-    return {
-        "row": row,
-        "metric": metric,
-        "value": None,
-        "chance": None,
-        "ci95": [None, None],
-        "p": None,
-        "n": 0,
-        "note": f"not run: {why}",
-    }
 
 
 def mean_response(trained: Trained, shape: tuple[int, ...]) -> NDArray[np.floating]:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from calibration.brainae.fit import Fitted
-from calibration.brainae.items import Items
 from calibration.brainae.pairs import Pairs
 from calibration.brainae.scores import encoding, retrieval
 from calibration.metrics import Draws
+from calibration.tables.items import Items
 
 TIMES = 10
 """How often repeats are drawn and averaged anew, unless all are taken."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.brainae.fit import Fitted
-from calibration.brainae.items import Items, mean
 from calibration.brainae.pairs import Gallery, Pairs
 from calibration.metrics import Draws
+from calibration.tables.items import Items, mean
 from streamkit.errors import BadInput
 
 Array = NDArray[np.floating]

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from calibration.brainae.fit import Fitted
-from calibration.brainae.items import Items, difference, row
 from calibration.brainae.pairs import Pairs
-from calibration.brainae.plan import Plan, Table, not_run
+from calibration.brainae.plan import Plan
 from calibration.brainae.scores import diagonal, retrieve, similarity
 from calibration.brainae.settings import BrainAESettings
 from calibration.brainae.trained import Trained
@@ -25,6 +24,8 @@ from calibration.generation.scores import METRICS
 from calibration.generation.settings import PriorSettings
 from calibration.metrics import Draws
 from calibration.progress import Progress
+from calibration.tables.items import Items, difference, row
+from calibration.tables.table import Table, not_run
 from calibration.training.settings import LoopSettings
 
 WHY_NOT_PAINTED = (

@@ -7,15 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calibration.brainae import plots
 from calibration.brainae.experiments import EXPERIMENTS, Plan, Table, run
 from calibration.brainae.experiments import training as trainings
-from calibration.brainae.items import Row, row
 from calibration.brainae.material import material_of
 from calibration.brainae.oracle import retrieval_ceiling
 from calibration.brainae.pairs import Material
 from calibration.brainae.settings import BrainAESettings
-from calibration.brainae.subjects import over_subjects
 from calibration.brainae.trained import Trained
 from calibration.calibrate import read_recordings
 from calibration.calibrate_embedding import settings_of
@@ -23,6 +20,9 @@ from calibration.papers.paper import Paper, Request, Result, Scale
 from calibration.progress import Progress
 from calibration.recipe import Recipe, load_recipe
 from calibration.sections import DataSection
+from calibration.tables.items import Row, row
+from calibration.tables.plots import courses
+from calibration.tables.subjects import over_subjects
 from streamkit.errors import StreamkitError
 
 NOISE = "noise"
@@ -70,7 +70,7 @@ def reproduce(request: Request, names: Sequence[str], progress: Progress) -> Ite
                 table = noise_curve(load_recipe(RECIPES[request.scale][modality]), request, seeds, plan, progress)
             else:
                 table = over_all(name, subjects, trained, seeds, plan)
-            drawer = plots.courses("signal", "signal", split="decoder") if name == NOISE else EXPERIMENTS[name].draw
+            drawer = courses("signal", "signal", split="decoder") if name == NOISE else EXPERIMENTS[name].draw
             drawn = drawer(table) if table.rows else None
             yield Result(name, title, table.rows, drawn, time.monotonic() - begin)
 

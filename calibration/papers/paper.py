@@ -52,7 +52,7 @@ class Result:
     title
         One line about it.
     rows
-        As `calibration.brainae.plan.Table` has them.
+        As `calibration.tables.table.Table` has them.
     why_not
         Why it could not be run; empty when it was.
     """

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from calibration.brainae import plots
 from calibration.brainae.experiments import signals, training, uses
-from calibration.brainae.items import Row
 from calibration.brainae.pairs import Material
 from calibration.brainae.paper import published
-from calibration.brainae.plan import Experiment, Plan, Table
+from calibration.brainae.plan import Experiment, Plan
 from calibration.brainae.settings import BrainAESettings
 from calibration.brainae.trained import Trained
+from calibration.tables.items import Row
+from calibration.tables.plots import courses, matrices
+from calibration.tables.table import Table
 from streamkit.errors import ConfigError, did_you_mean
 
 __all__ = ["EXPERIMENTS", "Experiment", "Plan", "Table", "run"]
@@ -30,23 +32,23 @@ EXPERIMENTS: dict[str, Experiment] = {
             "repeats",
             "Accuracy by the number of repeats averaged",
             uses.repeats,
-            plots.courses("repeats", "repeats averaged", log=True),
+            courses("repeats", "repeats averaged", log=True),
         ),
         Experiment(
             "temporal-masking",
             "Retrieval with stretches of time masked",
             uses.temporal_masking,
-            plots.courses("at", "masked up to, from or around (s)", split="course"),
+            courses("at", "masked up to, from or around (s)", split="course"),
         ),
         Experiment("regional-masking", "Retrieval with regions masked", uses.regional_masking, plots.dots),
         Experiment(
             "reconstruction",
             "Missing entries put back",
             uses.reconstruction,
-            plots.courses("ratio", "share missing", split="mask"),
+            courses("ratio", "share missing", split="mask"),
         ),
         Experiment("consistency", "Decoding and encoding, part by part", uses.consistencies, plots.scatters),
-        Experiment("rsa", "Representational similarity", signals.rsa, plots.matrices),
+        Experiment("rsa", "Representational similarity", signals.rsa, matrices),
         Experiment("spectra", "Spectra, channel correlation and phase lags", signals.spectra, plots.signals),
     )
 }

@@ -11,11 +11,12 @@ from calibration.analyses.agreement import agreement
 from calibration.analyses.connectivity import channel_correlation, phase_lag_index
 from calibration.analyses.rsa import contrast, dissimilarity
 from calibration.analyses.spectra import BANDS, band_power, resolved, spectrum
-from calibration.brainae.items import Items, Row, as_row, mean, row
-from calibration.brainae.plan import Plan, Table, not_run
+from calibration.brainae.plan import Plan
 from calibration.brainae.settings import BrainAESettings
 from calibration.brainae.trained import Trained
 from calibration.metrics import Draws
+from calibration.tables.items import Items, Row, as_row, mean, row
+from calibration.tables.table import Table, not_run
 
 Array = NDArray[np.floating]
 RECORDED, PREDICTED, EMBEDDING, FEATURES = "recorded", "predicted", "embedding", "image features"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from calibration.brainae.fit import Fitted, build
-from calibration.brainae.items import Items, Row, difference, row
 from calibration.brainae.objective import ABLATIONS, DECODER_ALONE
 from calibration.brainae.pairs import Material
-from calibration.brainae.plan import Plan, Table, mean_response, not_run
+from calibration.brainae.plan import Plan, mean_response
 from calibration.brainae.scores import classification, encoding, retrieval
 from calibration.brainae.settings import BrainAESettings
 from calibration.brainae.trained import Trained
 from calibration.metrics import Draws
+from calibration.tables.items import Items, Row, difference, row
+from calibration.tables.table import Table, not_run
 from streamkit.errors import StreamkitError
 
 VISUAL = "visual"

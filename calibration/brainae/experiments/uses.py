@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from calibration.brainae.consistency import Parts, consistency, worth
 from calibration.brainae.curves import COURSES, masked_retrieval, over_channels, over_time
 from calibration.brainae.fit import Fitted
-from calibration.brainae.items import Items, Row, as_row, difference, row
 from calibration.brainae.masks import KINDS, missing, score_reconstruction
 from calibration.brainae.pairs import Pairs
-from calibration.brainae.plan import Plan, Table, not_run
+from calibration.brainae.plan import Plan
 from calibration.brainae.repeats import over_repeats
 from calibration.brainae.settings import BrainAESettings
 from calibration.brainae.trained import Trained
 from calibration.metrics import Draws
+from calibration.tables.items import Items, Row, as_row, difference, row
+from calibration.tables.table import Table, not_run
 
 Mask = NDArray[np.bool_]
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from calibration.brainae.fit import build, fit_brainae
-from calibration.brainae.items import difference
 from calibration.brainae.objective import ABLATIONS, DECODER_ALONE, Weights
 from calibration.brainae.pairs import Pairs
 from calibration.brainae.scores import classification, encoding, retrieval
 from calibration.brainae.settings import PUBLISHED, BrainAESettings
 from calibration.progress import Progress
+from calibration.tables.items import difference
 from streamkit.errors import ConfigError
 from tests.calibration.brainae.toy import DRAWS, SETTINGS, SFREQ, fitted, toy, world
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from calibration.brainae.items import Items, difference, row, score
 from calibration.metrics import Draws
+from calibration.tables.items import Items, difference, row, score
 
 DRAWS = Draws(500, 500, 0)
 RNG = np.random.default_rng(0)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from calibration.brainae.items import Row, number
 from calibration.metrics import Draws
+from calibration.tables.items import Row, number
 from streamkit.errors import require
 
 FEWEST = 6

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
-from calibration.brainae.subjects import over_subjects
 from calibration.metrics import Draws
+from calibration.tables.subjects import over_subjects
 
 DRAWS = Draws(500, 0, 0)
 RNG = np.random.default_rng(0)
