@@ -22,7 +22,7 @@ from calibration.progress import Progress
 from calibration.provenance import provenance
 from calibration.recipe import Recipe
 from calibration.report import write_report
-from calibration.split import folds, hold_out
+from calibration.split import folds, hold_out, in_groups
 from calibration.streams import contract_stream, training_signals
 from calibration.training.fan_out import Task, fan_out
 from calibration.windows import Examples, examples_of, image_shape, window_config
@@ -260,10 +260,13 @@ def output_of(recording: Recording, recipe: Recipe) -> OutputSpec:
 
 
 def prepare(recipe: Recipe, recordings: Sequence[Recording], spec: StreamSpec, progress: Progress) -> Prepared:
-    """Fit the preprocessing on these recordings and cut their windows."""
+    """Fit the preprocessing and cut windows; groups named to stop early by have no part in the fit."""
     progress.begin("preprocessing", 2)
-    config = fit_preprocess(spec, recipe.preprocess, training_signals(recordings, recipe))
-    also = fit_sides(recordings, recipe, side_streams(recordings, recipe))
+    rule = recipe.split.validation
+    aside = in_groups(np.array([r.meta.group for r in recordings]), () if isinstance(rule, float) else rule)
+    fitted_to = [recording for recording, out in zip(recordings, aside, strict=True) if not out]
+    config = fit_preprocess(spec, recipe.preprocess, training_signals(fitted_to, recipe))
+    also = fit_sides(fitted_to, recipe, side_streams(recordings, recipe))
     progress.advance()
     examples = examples_of(recordings, spec, config, recipe, also)
     progress.advance(f"{len(examples)} windows")

@@ -14,7 +14,7 @@ from calibration.brainae.fit import Fitted as FittedSystem
 from calibration.brainae.fit import fit_brainae
 from calibration.brainae.material import Parts, Trials, parts_of, processed_spec, trials_of
 from calibration.brainae.pairs import Pairs, hold_back
-from calibration.brainae.scores import encoding, retrieval, similarity
+from calibration.brainae.scores import encoding, retrieval, retrieve, similarity
 from calibration.brainae.settings import BrainAESettings
 from calibration.brainae.stimuli import Stimuli, stimuli_of
 from calibration.evaluate import Answers
@@ -43,6 +43,9 @@ Reference = tuple[Array, Array]
 N_REFERENCES = 8
 THUMBNAIL = 64
 """Side in pixels, at most, of the pictures that go into a bundle."""
+
+AVERAGED = "averaged retrieval"
+"""Pictures found from the mean response over the repeats of each, as the paper scores."""
 
 OF_THE_TRAINING = ("epochs", "batch_size", "lr", "betas", "seed")
 """Keys of a recipe's ``train`` that `BrainAESettings` has as well."""
@@ -149,11 +152,13 @@ def training_pairs(recipe: Recipe, stimuli: Stimuli, trials: dict[str, Trials]) 
 
 
 def held_out_scores(recipe: Recipe, system: FittedSystem, test: Pairs) -> list[Score]:
-    """Pictures found trial by trial; responses predicted, averaged over the trials of an image."""
+    """Pictures found trial by trial and, with repeats, from their averages; averaged responses predicted."""
     settings = recipe.evaluate
     draws = Draws(settings.bootstrap, settings.permutations, recipe.train.seed)
     means = test.by_image()
     found = retrieval(system, test, draws)
+    if len(means) < len(test):
+        found += retrieve(system, system.embed(means.X), means, draws, AVERAGED)
     if len(means) > 1:
         found += encoding(system.predict(means.features), means.X, draws)
     scores = [items.score([each], draws) for each in found]

@@ -68,7 +68,7 @@ def validation_mask(examples: Examples, rule: float | Sequence[str], n_times: in
         When a pattern fits no group, or all.
     """
     if not isinstance(rule, (int, float)):
-        aside = _in_groups(examples.groups, rule)
+        aside = in_groups(examples.groups, rule)
         return ~aside, aside
     share = float(rule)
     if share <= 0:
@@ -83,7 +83,14 @@ def validation_mask(examples: Examples, rule: float | Sequence[str], n_times: in
     return _tail(examples, share, n_times)
 
 
-def _in_groups(groups: NDArray[np.str_], patterns: Sequence[str]) -> Mask:
+def in_groups(groups: NDArray[np.str_], patterns: Sequence[str]) -> Mask:
+    """Which items are of the groups to stop early by, ``(n,)``; none without patterns.
+
+    Raises
+    ------
+    ConfigError
+        When a pattern fits no group, or all.
+    """
     names = np.unique(groups).tolist()
     chosen = [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
     if patterns and (not chosen or len(chosen) == len(names)):

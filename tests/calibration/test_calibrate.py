@@ -9,7 +9,9 @@ from click.testing import CliRunner
 from apps.commands.calibrate import command as calibrate_command
 from apps.commands.evaluate import command as evaluate_command
 from calibration import calibrate, evaluate
+from calibration.calibrate import prepare
 from calibration.datasets import DATASETS
+from calibration.progress import Progress
 from calibration.recipe import load_recipe, recipe_from
 from streamkit.bundle import load_bundle
 from streamkit.errors import BundleError, ConfigError, ContractMismatch
@@ -81,6 +83,18 @@ def test_the_held_out_group_does_not_change_the_decoder(tmp_path, monkeypatch):
     assert first.bundle.contract == second.bundle.contract
     for one, two in zip(*(r.bundle.references()["decoder"] for r in (first, second)), strict=True):
         assert np.array_equal(one, two)
+
+
+def test_a_group_to_stop_early_by_has_no_part_in_the_preprocessing(tmp_path):
+    def prepared(**split):
+        stages = {"stages": [{"kind": "scale"}]}
+        recipe = recipe_from(toy.document(preprocess=stages, split=split), "test")
+        recordings = list(toy.read(tmp_path, toy.ToyOptions(groups=3)))[: 3 if split else 2]
+        return prepare(recipe, recordings, toy.SPEC, Progress())
+
+    watched, alone = prepared(validation=["run-2"]), prepared()
+    assert watched.config == alone.config
+    assert len(watched.examples) > len(alone.examples)
 
 
 def test_a_continuous_signal_is_predicted(tmp_path):

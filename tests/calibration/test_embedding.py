@@ -10,7 +10,7 @@ import pytest
 
 from calibration import calibrate
 from calibration.calibrate import CalibrationResult
-from calibration.calibrate_embedding import settings_of
+from calibration.calibrate_embedding import AVERAGED, held_out_scores, settings_of
 from calibration.datasets import DATASETS
 from calibration.evaluate import evaluate
 from calibration.features import extract
@@ -22,6 +22,7 @@ from streamkit.errors import ConfigError
 from streamkit.recording import read_recording
 from streamkit.types import Event, Window
 from streamkit.verify import compare, offline_answer, over_memory
+from tests.calibration.brainae import toy as planted
 from tests.calibration.toy import SFREQ, TOY, ToyOptions, document, recording
 
 N_EVENTS = 12
@@ -88,6 +89,16 @@ def test_every_score_has_chance_interval_and_number(made: CalibrationResult) -> 
         assert score.n == N_EVENTS
     assert made.scores[0].chance == pytest.approx(1 / N_EVENTS)
     assert (made.report.parent / "encoding.png").is_file()
+
+
+def test_repeated_pictures_are_found_one_by_one_and_from_their_averages() -> None:
+    test = planted.toy().test
+    assert test.repeats() > 1
+    scores = held_out_scores(recipe_from(embedding_document(), "test"), planted.fitted(), test)
+    single, averaged = (next(s for s in scores if s.name == f"{name} top-1") for name in ("retrieval", AVERAGED))
+    assert (single.n, averaged.n) == (len(test), len(test.by_image()))
+    assert averaged.value > single.value
+    assert averaged.chance == single.chance == pytest.approx(1 / averaged.n)
 
 
 def test_what_was_held_out_is_verified_and_evaluated(made: CalibrationResult) -> None:

@@ -13,7 +13,7 @@ from calibration.brainae.scores import classification, encoding, retrieval
 from calibration.brainae.settings import PUBLISHED, BrainAESettings
 from calibration.progress import Progress
 from calibration.tables.items import difference
-from streamkit.errors import ConfigError
+from streamkit.errors import BadInput, ConfigError
 from tests.calibration.brainae.toy import DRAWS, SETTINGS, SFREQ, fitted, toy, world
 
 
@@ -153,3 +153,13 @@ def test_progress_is_told_the_epochs() -> None:
     told = Told()
     fit_brainae(toy().train[np.arange(80)], None, SETTINGS.but(epochs=2), progress=told)
     assert told.total == 2
+
+
+def test_a_training_is_taken_up_only_with_the_objective_it_was_begun_with(tmp_path) -> None:
+    train, validation = toy().held_back(40, 0)
+    first = fit_brainae(train, validation, SETTINGS.but(epochs=1), sfreq=SFREQ, checkpoint=tmp_path)
+    again = fit_brainae(train, validation, SETTINGS.but(epochs=1), sfreq=SFREQ, checkpoint=tmp_path)
+    assert np.array_equal(first.embed(train.X[:4]), again.embed(train.X[:4]))
+    for change in ({"tau": 0.5}, {"weights": Weights(fea=0)}, {"symmetric": False}):
+        with pytest.raises(BadInput, match="another training"):
+            fit_brainae(train, validation, SETTINGS.but(epochs=1, **change), sfreq=SFREQ, checkpoint=tmp_path)
