@@ -1,9 +1,9 @@
 """Make the README's pictures of the window: from the demo and, where the recordings are, from macaque V4.
 
-    python docs/screenshots.py --v4 PATH/TO/v4_cowley
+    python docs/screenshots.py --v4 PATH/TO/v4_cowley --brainae
 
-Both are live runs over LSL, drawn offscreen. The demo's data are simulated; the V4 counts are real, repeat-averaged
-responses to images that the decoder was not trained on.
+All are live runs over LSL, drawn offscreen. The demo's data and BrainAE's EEG are simulated; the V4 counts are real,
+repeat-averaged responses to images that the decoder was not trained on.
 """
 
 from __future__ import annotations
@@ -49,11 +49,26 @@ def from_v4(folder: Path, data: Path) -> None:
     keep(pictures, "window-v4.png")
 
 
+def from_brainae(folder: Path) -> None:
+    """BrainAE, small: the first minute of the held-out EEG, pictures found again and EEG predicted."""
+    from apps.demo import live_part
+    from streamkit.recording import read_recording, write_recording
+    from streamkit.recording.clip import clip
+
+    bundle, held_out, minute = folder / "brainae", folder / "held-out-brainae", folder / "minute"
+    streamkit("calibrate", "brainae-eeg-small", "--out", str(bundle), "--held-out", str(held_out))
+    (recording,) = held_out.iterdir()
+    write_recording(clip(read_recording(recording), stop=60.0), minute)
+    _, pictures = live_part(bundle, minute, folder / "brainae-live", True, print)
+    keep(pictures, "window-brainae.png")
+
+
 def main() -> None:
     """Make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--v4", type=Path, help="folder of the published V4 data; without it only the demo is run")
     parser.add_argument("--skip-demo", action="store_true", help="leave the pictures of the demo as they are")
+    parser.add_argument("--brainae", action="store_true", help="also calibrate and run BrainAE, small")
     options = parser.parse_args()
     machine_only_lsl()
     with tempfile.TemporaryDirectory() as folder:
@@ -61,6 +76,8 @@ def main() -> None:
             from_demo(Path(folder))
         if options.v4 is not None:
             from_v4(Path(folder), options.v4)
+        if options.brainae:
+            from_brainae(Path(folder))
 
 
 if __name__ == "__main__":

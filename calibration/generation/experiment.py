@@ -32,7 +32,8 @@ WHY_NOT_PAINTED = (
     f"painting needs the weights of an image generator, of {ADAPTER} and of the encoder {SPACE}; see docs/generation.md"
 )
 LARGE = 5000
-SMALL_WIDTHS = (256, 128, 64)
+NARROWER = (1, 4, 16)
+"""Widths of the small prior, as parts of the embedding's: noise of every number has to get past the first."""
 SMALL = PriorSettings(
     loop=LoopSettings(
         epochs=60,
@@ -58,17 +59,22 @@ def generation(trained: Trained, settings: BrainAESettings, seeds: Sequence[int]
     before, after = [], []
     for seed, fitted in zip(seeds, models, strict=True):
         own = published.model_copy(update={"loop": published.loop.model_copy(update={"seed": seed})})
-        widths = {"widths": SMALL_WIDTHS} if small else {}
+        widths = {"widths": narrower(fitted.settings.embedding)} if small else {}
         drawn = drawn_features(fitted, train, test, own, widths, trained.progress)
         before.append(scored(fitted, fitted.embed(test.X), test, plan.draws))
         after.append(scored(fitted, drawn, test, plan.draws))
-    size = f"{len(SMALL_WIDTHS)} widths from {SMALL_WIDTHS[0]}" if small else "as published"
+    size = "widths " + ", ".join(map(str, narrower(settings.embedding))) if small else "as published"
     facts = {"prior": size, "guidance": published.guidance, "steps": published.steps}
     rows = []
     for plain, prior in zip(zip(*before, strict=True), zip(*after, strict=True), strict=True):
         rows += [row("embedding", plain, plan.draws), row("prior", prior, plan.draws, **facts)]
         rows.append(difference("prior - embedding", plain, prior, plan.draws))
     return Table(rows + [not_run("painted", each.name, WHY_NOT_PAINTED) for each in METRICS])
+
+
+def narrower(embedding: int) -> tuple[int, ...]:
+    """Widths of the small prior."""
+    return tuple(max(8, embedding // part) for part in NARROWER)
 
 
 def drawn_features(

@@ -9,13 +9,13 @@ from typing import Any
 
 from calibration.brainae.experiments import EXPERIMENTS, Plan, Table, run
 from calibration.brainae.experiments import training as trainings
+from calibration.brainae.from_recipe import settings_of
 from calibration.brainae.material import material_of
 from calibration.brainae.oracle import retrieval_ceiling
 from calibration.brainae.pairs import Material
 from calibration.brainae.settings import BrainAESettings
 from calibration.brainae.trained import Trained
 from calibration.calibrate import read_recordings
-from calibration.calibrate_embedding import settings_of
 from calibration.papers.paper import Paper, Request, Result, Scale
 from calibration.progress import Progress
 from calibration.recipe import Recipe, load_recipe

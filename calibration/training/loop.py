@@ -18,6 +18,7 @@ from calibration.training.checkpoint import Checkpoint
 from calibration.training.devices import fabric_for, repeatable, seed_everything
 from calibration.training.history import History
 from calibration.training.identity import identity_of
+from calibration.training.memory import kept_when_freed
 from calibration.training.optimisers import clip, optimiser_of
 from calibration.training.processes import in_processes
 from calibration.training.schedule import factor_of
@@ -109,7 +110,8 @@ def fit(
         fabric = fabric_for(settings)
         if settings.devices > 1:
             return in_processes(fabric, run, job, progress or Progress())
-        return run(fabric, job, progress or Progress())
+        with kept_when_freed():
+            return run(fabric, job, progress or Progress())
 
 
 def run(fabric: Fabric, job: Job, progress: Progress) -> History:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from calibration import calibrate
+from calibration.brainae.from_recipe import settings_of
 from calibration.calibrate import CalibrationResult
-from calibration.calibrate_embedding import AVERAGED, held_out_scores, settings_of
+from calibration.calibrate_embedding import AVERAGED, held_out_scores
 from calibration.datasets import DATASETS
 from calibration.evaluate import evaluate
 from calibration.features import extract

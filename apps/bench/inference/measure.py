@@ -34,10 +34,11 @@ METHOD = (
     "a block of calls in a tight loop and a block that begins every `cadence_s`, which is what a live session sees. "
     "p50: median over rounds of the medians of the blocks; p99: of all calls. speedup_vs_eager: eager torch with as "
     "many threads over this, the median over rounds of the ratio of both medians of the round, at cadence, and the "
-    "same in a tight loop under `tight`. ratio_to_raw: this over the runtime called directly, both opened anew and "
-    "called in turn at cadence, the median over openings (where in memory a network comes to lie matters more than "
-    "what is between the two); under `tight` as blocks in a tight loop. Torch with the number of threads that suits it "
-    "best is under `best_eager`. bound: which would take longer by itself, the arithmetic at the rate measured in a "
+    "same in a tight loop under `tight`. ratio_to_raw: this over the runtime called directly, both opened anew, "
+    "in turn the one and the other first, and called in turn at cadence, the median over openings, of which the chosen "
+    "backend has more (where in memory a network comes to lie matters more than what is between the two); under "
+    "`tight` as blocks in a tight loop. Torch with the number of threads that suits it best is under `best_eager`. "
+    "bound: which would take longer by itself, the arithmetic at the rate measured in a "
     "large matrix product (the network's operations as torch counts them; the exported graph may need fewer), or "
     "reading the weights once at the bandwidth measured in a matrix that fits no cache; both with as many threads."
 )
@@ -98,7 +99,8 @@ def measure(plan: Plan, say: Say = lambda text: None) -> dict[str, Any]:
             choices[name] = choose(network, threads, plan.effort.cadence, folder)
             for settings in combinations(plan):
                 names = runnable(network, plan.backends, settings, absent)
-                found = rows_of(network, names, settings, plan, limits[settings.threads]) if names else []
+                limit = limits[settings.threads]
+                found = rows_of(network, names, settings, plan, limit, choices[name].name) if names else []
                 for row in found:
                     say(line(row))
                 rows += found
@@ -161,7 +163,7 @@ def runnable(network: Network, backends: Iterable[str], settings: Settings, abse
 
 
 def rows_of(
-    network: Network, names: list[str], settings: Settings, plan: Plan, limits: Ceiling
+    network: Network, names: list[str], settings: Settings, plan: Plan, limits: Ceiling, chosen: str
 ) -> list[dict[str, Any]]:
     """Measure all backends at one precision and batch, in one race."""
     inputs, answers = network.batch(settings.batch)
@@ -178,7 +180,8 @@ def rows_of(
         errors = {each.name: error_of(each, answers, tolerance) for each in contenders}
         race(contenders, plan.effort)
         for side in sides:
-            side.near_raw = duels(side, network, inputs, settings, plan.effort)
+            openings = plan.effort.openings_of_chosen if side.name == chosen else plan.effort.openings
+            side.near_raw = duels(side, network, inputs, settings, plan.effort, openings)
     finally:
         for side in sides:
             side.opened.close()
@@ -186,27 +189,37 @@ def rows_of(
     return [row_of(side, network, settings, work, limits, (plain, *others), errors) for side in sides]
 
 
-def side_of(name: str, network: Network, inputs: Arrays, settings: Settings, plain: Contender) -> Side:
-    """Open one backend, its inputs in place, and the raw runtime beside it."""
+def side_of(
+    name: str, network: Network, inputs: Arrays, settings: Settings, plain: Contender, raw_first: bool = False
+) -> Side:
+    """Open one backend, its inputs in place, and the raw runtime beside it, behind it or before it."""
+    raw = raw_of(name, network, inputs, settings, plain) if raw_first else None
     opened = open_backend(name, network.graph, settings)
     buffers = opened.buffers
     for buffer, each in zip(buffers, inputs, strict=True):
         np.copyto(buffer, each)
-    raw = plain
-    if RAW[name] is not eager:
-        apart = tuple(each.copy() for each in inputs)
-        raw = Contender(f"raw {name}", RAW[name](network, apart, settings), settings.threads)
     call = partial(opened.infer, buffers[0]) if len(buffers) == 1 else lambda: opened.run(*buffers)[0]
-    return Side(name, opened, Contender(name, call, settings.threads), raw)
+    ours = Contender(name, call, settings.threads)
+    return Side(name, opened, ours, raw or raw_of(name, network, inputs, settings, plain))
 
 
-def duels(side: Side, network: Network, inputs: Arrays, settings: Settings, effort: Effort) -> list[float]:
-    """Hold a backend against its raw runtime, both opened anew each time."""
+def raw_of(name: str, network: Network, inputs: Arrays, settings: Settings, plain: Contender) -> Contender:
+    """The raw runtime of a backend, with inputs of its own; eager torch is its own."""
+    if RAW[name] is eager:
+        return plain
+    apart = tuple(each.copy() for each in inputs)
+    return Contender(f"raw {name}", RAW[name](network, apart, settings), settings.threads)
+
+
+def duels(
+    side: Side, network: Network, inputs: Arrays, settings: Settings, effort: Effort, openings: int
+) -> list[float]:
+    """Hold a backend against its raw runtime, both opened anew each time, in turn the one and the other first."""
     calls = 2 * effort.calls_at_cadence(float(np.median(np.concatenate(side.ours.cadence))))
     found = []
-    for _ in range(effort.openings):
+    for number in range(openings):
         plain = Contender("raw", eager(network, inputs, settings), settings.threads)
-        again = side_of(side.name, network, inputs, settings, plain)
+        again = side_of(side.name, network, inputs, settings, plain, raw_first=bool(number % 2))
         try:
             for contender in (again.ours, again.raw):
                 with contender.turn():

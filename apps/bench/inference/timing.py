@@ -37,13 +37,16 @@ class Effort:
     openings
         How often each backend and its raw runtime are opened anew to be held against each other, call by call: where
         in memory a network comes to lie makes it faster or slower by more than what there is to be seen.
+    openings_of_chosen
+        The same of the backend that `auto` chooses: single openings differ by some percent, and it is held to five.
     """
 
     cadence: float = 0.05
     calls: int = 60
     seconds: float = 3.0
     rounds: int = 6
-    openings: int = 3
+    openings: int = 4
+    openings_of_chosen: int = 16
 
     def calls_at_cadence(self, latency: float) -> int:
         """Calls in one block of a contender that takes `latency` seconds."""

@@ -11,6 +11,7 @@ from calibration.brainae.paper import published
 from calibration.brainae.plan import Experiment, Plan
 from calibration.brainae.settings import BrainAESettings
 from calibration.brainae.trained import Trained
+from calibration.generation.experiment import generation
 from calibration.tables.items import Row
 from calibration.tables.plots import courses, matrices
 from calibration.tables.table import Table
@@ -49,6 +50,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         Experiment("consistency", "Decoding and encoding, part by part", uses.consistencies, plots.scatters),
         Experiment("rsa", "Representational similarity", signals.rsa, matrices),
+        Experiment("generation", "Image features drawn by a diffusion prior, to paint from", generation, plots.dots),
         Experiment("spectra", "Spectra, channel correlation and phase lags", signals.spectra, plots.signals),
     )
 }

@@ -41,6 +41,7 @@ NAMES = (
     "reconstruction",
     "consistency",
     "rsa",
+    "generation",
     "spectra",
 )
 
