@@ -98,10 +98,21 @@ class OnnxRuntimeBackend(Backend):
     def _steps(self) -> tuple[Callable[[], object], Array] | None:
         if self._elsewhere:
             return None
-        return partial(self._session.run_with_iobinding, self._binding), self._outputs[0]
+        return _directly(self._session, self._binding), self._outputs[0]
 
     def _close(self) -> None:
         del self._elsewhere, self._binding, self._session, self._outputs
+
+
+def _directly(session: Any, binding: Any) -> Callable[[], object]:
+    """What runs a session on its binding, without the Python around it that looks whether a GPU records.
+
+    Where the package is built otherwise, its own method.
+    """
+    inner, bound = getattr(session, "_sess", None), getattr(binding, "_iobinding", None)
+    if inner is None or bound is None or not hasattr(inner, "run_with_iobinding"):
+        return partial(session.run_with_iobinding, binding)
+    return partial(inner.run_with_iobinding, bound, None)
 
 
 def _options(runtime: Any, content: bytes, settings: Settings) -> Any:
