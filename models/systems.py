@@ -73,6 +73,7 @@ EXPERIMENTS = (
     "reconstruction",
     "consistency",
     "rsa",
+    "generation",
     "spectra",
 )
 
