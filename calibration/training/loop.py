@@ -110,10 +110,10 @@ def fit(
         fabric = fabric_for(settings)
         if settings.devices > 1:
             return in_processes(fabric, run, job, progress or Progress())
-        with kept_when_freed():
-            return run(fabric, job, progress or Progress())
+        return run(fabric, job, progress or Progress())
 
 
+@kept_when_freed()
 def run(fabric: Fabric, job: Job, progress: Progress) -> History:
     """Train on the devices that `fabric` stands for; in each of its processes, where there are several."""
     module, settings, rank, world = job.module, job.settings, fabric.global_rank, fabric.world_size

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 import pytest
-import torch
 
 from calibration.brainae.experiments import EXPERIMENTS, Plan, Table, run
 from calibration.brainae.fit import Fitted
@@ -126,15 +124,6 @@ def test_models_are_trained_once_for_all_experiments(monkeypatch) -> None:
     table("main")
     monkeypatch.setattr("calibration.brainae.trained.train_one", lambda **_: pytest.fail("trained again"))
     assert run("repeats", trained(), QUICK, SEEDS, PLAN).rows
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """As many threads as every task that runs side by side has: with others sums round otherwise."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
