@@ -5,6 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
+WIDE = 115
+"""Columns of a terminal that has room for everything; in a narrower one the bar is short and nothing else is cut."""
+
 
 class Progress:
     """Shows what a calibration is at. This base class shows nothing."""
@@ -34,17 +37,20 @@ class Bar(Progress):
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Rich
+        from rich.table import Column
 
+        console = Console(stderr=True)
+        wide = console.width >= WIDE
         columns = (
-            TextColumn("{task.description:<28}"),
-            BarColumn(24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            TextColumn("{task.description:<28}" if wide else "{task.description:<20}"),
+            BarColumn(24 if wide else 7),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            *((TimeElapsedColumn(table_column=Column(no_wrap=True)),) if wide else ()),
             TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(compact=not wide, table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[note]}", table_column=Column(no_wrap=False)),
         )
-        self._rich = Rich(*columns, console=Console(stderr=True))
+        self._rich = Rich(*columns, console=console)
         self._task: int | None = None
 
     def __enter__(self) -> Bar:
