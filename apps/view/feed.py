@@ -109,7 +109,10 @@ class Feed:
         replaced = wanted is not None and wanted.uid != held.uid
         if role == "recorded":
             replaced = held.uid not in infos
-        if held.lost or replaced:
+        stranger = role.startswith("markers:") and wanted is None and held.uid in infos
+        if stranger and held.spec is not None:
+            self.state.signals.forget_events(held.spec.name)
+        if held.lost or replaced or stranger:
             held.close()
             del self.connections[role]
             self._ready.discard(role)

@@ -96,6 +96,26 @@ def test_the_signal_that_was_asked_for_is_shown(session: FakeSession) -> None:
     feed.close()
 
 
+def test_markers_of_strangers_are_dropped_once_it_is_known_whose_signal_is_shown(
+    session: FakeSession, unique_id: str
+) -> None:
+    stranger = pylsl.StreamOutlet(
+        pylsl.StreamInfo("their markers", "Markers", 1, 0.0, "string", f"another-{unique_id}/markers")
+    )
+    theirs = pylsl.resolve_byprop("source_id", f"another-{unique_id}/markers", 1, 5.0)
+    ours, known = announced(session), list(theirs)
+    state = ViewState()
+    feed = Feed(state, lambda: known)
+    assert watch(state, feed, stranger.have_consumers)
+    stranger.push_sample(["not of this session"])
+    assert watch(state, feed, lambda: any(event.stream == "their markers" for event in state.signals.events))
+    known += ours()
+    assert watch(state, feed, lambda: any(event.stream != "their markers" for event in state.signals.events))
+    assert watch(state, feed, lambda: not stranger.have_consumers())
+    assert all(event.stream != "their markers" for event in state.signals.events)
+    feed.close()
+
+
 def test_a_poll_does_not_wait(session: FakeSession) -> None:
     state = ViewState()
     feed = Feed(state, announced(session))

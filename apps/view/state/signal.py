@@ -103,6 +103,11 @@ class SignalState:
         self.events.append(event)
         self.event_version += 1
 
+    def forget_events(self, stream: str) -> None:
+        """Drop the events that the marker stream of this name told of."""
+        self.events = deque((event for event in self.events if event.stream != stream), self.events.maxlen)
+        self.version += 1
+
     def visible_events(self) -> list[tuple[int, str, int]]:
         """Screen column, label and running number of each event on the screen."""
         if self.sweep.head < 0:
