@@ -57,6 +57,9 @@ ABLATIONS: dict[str, Weights] = {
 }
 """Rows of the paper's Table 4; *recon* is both reconstructions."""
 
+CONTROLS: dict[str, Weights] = {"reconB only": Weights(con=0, fea=0, recon_image=0)}
+"""Not in the paper: nothing here joins responses and images, so whatever finds images again is an error."""
+
 DECODER_ALONE = Weights(con=0, fea=0, recon_brain=0)
 """The decoder learns from image features; there is no brain side."""
 

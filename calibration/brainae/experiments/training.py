@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from calibration.brainae.fit import Fitted, build
-from calibration.brainae.objective import ABLATIONS, DECODER_ALONE
+from calibration.brainae.objective import ABLATIONS, CONTROLS, DECODER_ALONE
 from calibration.brainae.pairs import Material
 from calibration.brainae.plan import Plan, mean_response
 from calibration.brainae.scores import classification, encoding, retrieval
@@ -76,7 +76,7 @@ def _differences(
 
 def ablation(trained: Trained, settings: BrainAESettings, seeds: Sequence[int], plan: Plan) -> Table:
     """Each loss left out, and contrastive or reconstruction losses alone, paired with the full objective."""
-    variants = {name: settings.but(weights=weights) for name, weights in ABLATIONS.items()}
+    variants = {name: settings.but(weights=weights) for name, weights in (ABLATIONS | CONTROLS).items()}
     return compared(trained, variants, seeds, plan, "full")
 
 

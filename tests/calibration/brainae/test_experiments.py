@@ -10,7 +10,7 @@ import pytest
 
 from calibration.brainae.experiments import EXPERIMENTS, Plan, Table, run
 from calibration.brainae.fit import Fitted
-from calibration.brainae.objective import ABLATIONS
+from calibration.brainae.objective import ABLATIONS, CONTROLS
 from calibration.brainae.pairs import Material
 from calibration.brainae.trained import Trained
 from streamkit.errors import ConfigError
@@ -96,7 +96,7 @@ def test_lines_of_one_experiment_are_told_apart() -> None:
 
 def test_the_ablation_is_paired_with_the_full_objective() -> None:
     rows = {line["row"] for line in table("ablation").rows}
-    assert set(ABLATIONS) <= rows
+    assert {*ABLATIONS, *CONTROLS} <= rows
     assert {f"{name} − full" for name in ABLATIONS if name != "full"} <= rows
 
 
