@@ -85,6 +85,11 @@ def parts_of(recipe: Recipe, recordings: Sequence[Recording]) -> Parts:
     )
 
 
+def fitted_to(recipe: Recipe, recordings: Sequence[Recording]) -> Recipe:
+    """The recipe with its preprocessing fitted, so that other recordings are processed just as these are."""
+    return recipe.model_copy(update={"preprocess": parts_of(recipe, recordings).preprocess})
+
+
 def trials_of(recipe: Recipe, parts: Parts, recordings: Sequence[Recording]) -> Trials:
     """All valid windows after events that show a known image.
 

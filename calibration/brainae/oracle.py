@@ -27,7 +27,9 @@ def retrieval_ceiling(recorded: Pairs, clean: Pairs, train: Pairs, train_clean: 
     clean
         Noise-free responses to the same images.
     train, train_clean
-        Responses to the training images, recorded and noise-free, one per image.
+        Responses to the training images, recorded and noise-free, one per image. What is noise-free must have gone
+        through the preprocessing fitted to what was recorded (`calibration.brainae.material.fitted_to`): a whitening
+        of its own would give it another scale.
     """
     shown, candidates = recorded.by_image(), clean.by_image()
     whiten = _whitening(train.X - _in_order(train, train_clean))

@@ -10,7 +10,7 @@ from typing import Any
 from calibration.brainae.experiments import EXPERIMENTS, Plan, Table, run
 from calibration.brainae.experiments import training as trainings
 from calibration.brainae.from_recipe import settings_of
-from calibration.brainae.material import material_of
+from calibration.brainae.material import fitted_to, material_of
 from calibration.brainae.oracle import retrieval_ceiling
 from calibration.brainae.pairs import Material
 from calibration.brainae.settings import BrainAESettings
@@ -103,14 +103,16 @@ def noise_curve(recipe: Recipe, request: Request, seeds: Sequence[int], plan: Pl
     """The main scores at several signals, beside what an oracle reaches; for simulated worlds alone."""
     rows: list[Row] = []
     for signal in SIGNALS:
-        material = material_of(recipe, world(recipe, progress, {"noise.signal": signal}), request.cache, progress)
+        recordings = world(recipe, progress, {"noise.signal": signal})
+        material = material_of(recipe, recordings, request.cache, progress)
         trained = Trained(material, request.scheduler, request.workers, progress=progress)
         settings, _ = settings_of(recipe)
         facts = {"experiment": NOISE, "data": material.name, "simulated": True, "signal": signal}
         for line in trainings.main(trained, settings, seeds, plan).rows:
             if line["row"] == "all":
                 rows.append({**line, **facts, "decoder": "BrainAE", "row": f"BrainAE, signal {signal:g}", "paper": {}})
-        clean = material_of(recipe, world(recipe, progress, silence(signal)), request.cache, progress)
+        alike = fitted_to(recipe, recordings)
+        clean = material_of(alike, world(recipe, progress, silence(signal)), request.cache, progress)
         ceiling = retrieval_ceiling(material.test, clean.test, material.train, clean.train)
         rows += [
             {**row(f"oracle, signal {signal:g}", [items], plan.draws), **facts, "decoder": "oracle", "paper": {}}

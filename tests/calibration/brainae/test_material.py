@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("skimage")
 
-from calibration.brainae.material import material_of, parts_of, regions_of
+from calibration.brainae.material import fitted_to, material_of, parts_of, regions_of
 from calibration.brainae.oracle import retrieval_ceiling
 from calibration.brainae.pairs import Material
 from calibration.calibrate import read_recordings
@@ -96,11 +96,27 @@ def test_regions_are_told_by_the_names_of_channels() -> None:
     assert visual == (3, 4, 5, 6, 7)
 
 
+def both(signal: float) -> tuple[Material, Material]:
+    """Recorded and noise-free, processed alike."""
+    recipe, quiet = recipe_of(**{"noise.signal": signal}), recipe_of(**silence(signal))
+    recordings = read_recordings(recipe, None, Progress())
+    quiet = quiet.model_copy(update={"preprocess": fitted_to(recipe, recordings).preprocess})
+    return (
+        material_of(recipe, recordings, None, Progress()),
+        material_of(quiet, read_recordings(quiet, None, Progress()), None, Progress()),
+    )
+
+
+def test_what_is_noise_free_is_processed_as_what_was_recorded() -> None:
+    recorded, clean = both(4.0)
+    a, b = recorded.test.by_image().X.ravel(), clean.test.by_image().X.ravel()
+    assert (a @ b) / (b @ b) == pytest.approx(1, abs=0.1)
+
+
 def test_the_oracle_knows_at_much_signal_and_guesses_without() -> None:
-    loud, clean = material(**{"noise.signal": 4.0}), material(**silence(4.0))
+    (loud, clean), (nothing, silent) = both(4.0), both(0.0)
     top = retrieval_ceiling(loud.test, clean.test, loud.train, clean.train)[0]
     assert top.each.mean() > 0.8
-    nothing, silent = material(**{"noise.signal": 0.0}), material(**silence(0.0))
     guess = retrieval_ceiling(nothing.test, silent.test, nothing.train, silent.train)[0]
     assert guess.chance == 1 / 8
     assert guess.each.mean() <= 3 / 8  # more of 8 come by chance once in 80 times
