@@ -94,7 +94,20 @@ def fit_brainae(
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, about=_about(settings)),
         progress=progress,
     )
-    return Fitted(model.eval(), history, settings, mean, std)
+    return Fitted(settled(model.eval()), history, settings, mean, std)
+
+
+def settled(model: nn.Module) -> nn.Module:
+    """The same network with its constrained weights (braindecode bounds norms) as plain ones.
+
+    PyTorch hands no parametrised module from one process to another, and what is trained needs no bounds any more.
+    """
+    parametrize = require("torch.nn.utils.parametrize", "train", "calibration")
+    for module in list(model.modules()):
+        if parametrize.is_parametrized(module):
+            for name in list(module.parametrizations):
+                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+    return model
 
 
 def build(settings: BrainAESettings, n_chans: int, n_times: int, n_features: int, sfreq: float = 250.0) -> nn.Module:

@@ -34,7 +34,7 @@ class PriorSettings(BaseModel):
         How often the condition is left out in training, so that guidance has something to compare with.
     train_steps
         Times of the diffusion; its noise follows DDPM's linear schedule.
-    sampler, steps, guidance
+    sampler, steps, guidance, clip
         How features are drawn; see `streamkit.inference.runners.DiffusionConfig`.
     scale
         Image features are multiplied by it before noise is added, and divided by it at the end. None takes what brings
@@ -49,9 +49,11 @@ class PriorSettings(BaseModel):
     sampler: Literal["ddim", "ddpm"] = "ddpm"
     steps: PositiveInt = 50
     guidance: float | None = 5.0
+    clip: PositiveFloat | None = None
     scale: PositiveFloat | None = None
 
     def runner(self, **more: object) -> DiffusionConfig:
         """The runner of a bundle that samples in this way; `more` names its other graphs."""
-        own = {"train_steps": self.train_steps, "sampler": self.sampler, "steps": self.steps, "guidance": self.guidance}
+        own = {"train_steps": self.train_steps, "sampler": self.sampler, "steps": self.steps}
+        own |= {"guidance": self.guidance, "clip": self.clip}
         return DiffusionConfig.model_validate(own | {"seed": self.loop.seed} | more)

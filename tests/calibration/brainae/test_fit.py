@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+
+import cloudpickle
 import numpy as np
 import pytest
 import torch
 
-from calibration.brainae.fit import build, fit_brainae
+from calibration.brainae.fit import build, fit_brainae, settled
 from calibration.brainae.objective import ABLATIONS, DECODER_ALONE, Weights
 from calibration.brainae.pairs import Pairs
 from calibration.brainae.scores import classification, encoding, retrieval
-from calibration.brainae.settings import PUBLISHED, BrainAESettings
+from calibration.brainae.settings import BACKBONES, PUBLISHED, Backbone, BrainAESettings
 from calibration.progress import Progress
 from calibration.tables.items import difference
 from streamkit.errors import BadInput, ConfigError
@@ -30,6 +33,25 @@ def test_the_full_objective_retrieves_classifies_and_encodes_what_was_planted() 
     assert classification(model, test, material.gallery, DRAWS)[0].each.mean() > 5 / 30
     r, _ = encoding(model.predict(test.features), test.X, DRAWS)
     assert r.each.mean() > r.chance + 0.15
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_a_trained_system_can_be_handed_to_another_process(backbone: Backbone) -> None:
+    model = settled(build(PUBLISHED["eeg"].but(backbone=backbone, embedding=64), 63, 250, 64).eval())
+    X = torch.randn(2, 63, 250)
+    with torch.no_grad():
+        assert torch.equal(pickle.loads(cloudpickle.dumps(model)).encode(X), model.encode(X))
+
+
+def test_bounds_of_weights_hold_when_they_are_settled() -> None:
+    model = build(PUBLISHED["eeg"].but(backbone="eegnet", embedding=64), 63, 250, 64).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(100)
+    X = torch.randn(2, 63, 250)
+    with torch.no_grad():
+        bounded = model.encode(X)
+        torch.testing.assert_close(settled(model).encode(X), bounded)
 
 
 def test_a_code_of_1024_numbers_is_found_as_well() -> None:
