@@ -24,6 +24,7 @@ from streamkit.replay import Replay
 from streamkit.session import Session
 from streamkit.types import Prediction
 from streamkit.verify import Answer, compare, offline_answer
+from tests.opened import wait_until_open
 from tests.recording.walker import Walk, walk
 from tests.small import SFREQ, linear_bundle, noise_recording
 
@@ -41,16 +42,16 @@ class Lab:
     markers: MarkerOutlet
     predictions: list[Prediction] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
 
     def session(self, bundle: ModelBundle, **options: Any) -> Session:
         options = {"stream": f"source_id={self.uid}/amp", "backend": "onnxruntime", "name": self.uid} | options
-        return Session(
-            bundle, on_prediction=self.predictions.append, on_warning=self.warnings.append, uid=self.uid, **options
-        )
+        told = {"on_prediction": self.predictions.append, "on_warning": self.warnings.append}
+        self.sessions.append(Session(bundle, uid=self.uid, **told, **options))
+        return self.sessions[-1]
 
     def wait_until_open(self) -> None:
-        assert self.signal.wait_for_consumers(WAIT_S)
-        assert self.markers.wait_for_consumers(WAIT_S)
+        wait_until_open(self.sessions[-1], self.signal, self.markers)
 
     def play(self, recording: Recording, first: int = 0) -> np.ndarray:
         """Send the samples and markers of a recording in chunks, as if they ended now; returns the stamps."""

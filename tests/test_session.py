@@ -19,6 +19,7 @@ from streamkit.lsl import MarkerOutlet, SignalOutlet, find_one, spec_of
 from streamkit.lsl.discovery import spec_from
 from streamkit.session import Session
 from streamkit.types import StreamSpec
+from tests.opened import wait_until_open
 from tests.small import SFREQ, linear_bundle, noise_recording
 
 pytestmark = [pytest.mark.lsl]
@@ -43,9 +44,8 @@ class Lab:
         return session
 
     def wait_until_open(self) -> None:
-        assert self.signal.wait_for_consumers(WAIT_S)
-        if self.bundle.contract.window.mode == "event":
-            assert self.markers.wait_for_consumers(WAIT_S)
+        markers = [self.markers] if self.bundle.contract.window.mode == "event" else []
+        wait_until_open(self.opened[-1], self.signal, *markers)
 
 
 def amp(uid: str, **changes: Any) -> SignalOutlet:
