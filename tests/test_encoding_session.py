@@ -25,6 +25,7 @@ from streamkit.replay import Replay
 from streamkit.session import Session
 from streamkit.types import Prediction
 from tests import pictures
+from tests.opened import wait_until_open
 from tests.pictures import CH_NAMES, GALLERY, LABELS, N_CHANS, N_TIMES, UNKNOWN, response
 from tests.recording.walker import walk
 from tests.small import SFREQ
@@ -105,8 +106,7 @@ class Lab:
         session = self.session(wait_for_clients=True, **options)
         session.start()
         client = Client.of(session)
-        assert self.signal.wait_for_consumers(WAIT_S)
-        assert self.markers.wait_for_consumers(WAIT_S)
+        wait_until_open(session, self.signal, self.markers)
         return session, client
 
     def play(self, shown: Recording, rows: Sequence[slice] | None = None) -> float:

@@ -96,23 +96,29 @@ class Feed:
         infos = {info.uid(): info for info in self._results()}
         roles = self.state.discovery.update([found_from(info) for info in infos.values()])
         for role in list(self.connections):
-            self._drop_if_replaced(role, roles, infos)
+            self._drop_unless_wanted(role, roles, infos)
         for role, found in roles.items():
             if role not in self.connections and self._given_up.get(found.uid, -np.inf) < self._looked - 5.0:
                 self._given_up[found.uid] = self._looked
                 self.connections[role] = Connection(infos[found.uid], BUFFER.get(role, 4))
         self._find_recorded(roles, infos)
 
-    def _drop_if_replaced(self, role: str, roles: dict[str, Found], infos: dict[str, Any]) -> None:
+    def _drop_unless_wanted(self, role: str, roles: dict[str, Found], infos: dict[str, Any]) -> None:
+        """Let go of what was lost, was replaced, or is in reach and plays this part no longer.
+
+        A stream out of reach may come back: it is held until its connection is lost.
+        """
         held = self.connections[role]
         wanted = roles.get(role)
-        replaced = wanted is not None and wanted.uid != held.uid
         if role == "recorded":
-            replaced = held.uid not in infos
-        stranger = role.startswith("markers:") and wanted is None and held.uid in infos
-        if stranger and held.spec is not None:
-            self.state.signals.forget_events(held.spec.name)
-        if held.lost or replaced or stranger:
+            unwanted = held.uid not in infos
+        elif wanted is None:
+            unwanted = held.uid in infos
+            if unwanted and role.startswith("markers:") and held.spec is not None:
+                self.state.signals.forget_events(held.spec.name)
+        else:
+            unwanted = wanted.uid != held.uid
+        if held.lost or unwanted:
             held.close()
             del self.connections[role]
             self._ready.discard(role)

@@ -104,14 +104,14 @@ def noise_curve(recipe: Recipe, request: Request, seeds: Sequence[int], plan: Pl
     rows: list[Row] = []
     for signal in SIGNALS:
         recordings = world(recipe, progress, {"noise.signal": signal})
-        material = material_of(recipe, recordings, request.cache, progress)
+        alike = fitted_to(recipe, recordings)
+        material = material_of(alike, recordings, request.cache, progress)
         trained = Trained(material, request.scheduler, request.workers, progress=progress)
         settings, _ = settings_of(recipe)
         facts = {"experiment": NOISE, "data": material.name, "simulated": True, "signal": signal}
         for line in trainings.main(trained, settings, seeds, plan).rows:
             if line["row"] == "all":
                 rows.append({**line, **facts, "decoder": "BrainAE", "row": f"BrainAE, signal {signal:g}", "paper": {}})
-        alike = fitted_to(recipe, recordings)
         clean = material_of(alike, world(recipe, progress, silence(signal)), request.cache, progress)
         ceiling = retrieval_ceiling(material.test, clean.test, material.train, clean.train)
         rows += [

@@ -22,6 +22,7 @@ from streamkit.recording import Recording, read_recording, write_recording
 from streamkit.replay import Replay
 from streamkit.session import Session
 from streamkit.types import Prediction, StreamSpec
+from tests.opened import wait_until_open
 from tests.recording.lsl_capture import RESOLVE_S, Listener, captured, running, short_recording
 from tests.small import SFREQ, linear_bundle, noise_recording
 
@@ -106,7 +107,7 @@ def test_mne_lsl_reads_the_predictions_of_a_live_session(tmp_path: Path, unique_
         assert pylsl.resolve_byprop("source_id", source_id, 1, RESOLVE_S)
         stream = StreamLSL(64, source_id=source_id)
         stream.connect(acquisition_delay=0.02, timeout=RESOLVE_S)
-        assert outlet.wait_for_consumers(RESOLVE_S)
+        wait_until_open(session, outlet)
         stamps = pylsl.local_clock() - np.arange(500)[::-1] / SFREQ
         outlet.push(noise_recording().signals[0].data[:500], stamps)
         assert done.wait(RESOLVE_S)

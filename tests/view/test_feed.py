@@ -116,6 +116,24 @@ def test_markers_of_strangers_are_dropped_once_it_is_known_whose_signal_is_shown
     feed.close()
 
 
+def test_a_stream_still_there_but_of_no_part_any_more_is_let_go(session: FakeSession, unique_id: str) -> None:
+    """A newer session may have fewer streams: what it lacks must not go on coming from the older one."""
+    ours = announced(session)
+    known = list(ours())
+    state = ViewState()
+    feed = Feed(state, lambda: known)
+    assert watch(state, feed, lambda: state.health.state == "live" and "prediction" in state.connected)
+    time.sleep(0.01)
+    newer = pylsl.StreamOutlet(
+        pylsl.StreamInfo("newer-prediction", "Prediction", 2, 0.0, "float32", f"newer-{unique_id}/prediction")
+    )
+    known += pylsl.resolve_byprop("source_id", f"newer-{unique_id}/prediction", 1, 5.0)
+    assert watch(state, feed, newer.have_consumers)
+    assert watch(state, feed, lambda: not session.outlets["health"].have_consumers())
+    assert "health" not in state.connected
+    feed.close()
+
+
 def test_a_poll_does_not_wait(session: FakeSession) -> None:
     state = ViewState()
     feed = Feed(state, announced(session))

@@ -100,9 +100,10 @@ def both(signal: float) -> tuple[Material, Material]:
     """Recorded and noise-free, processed alike."""
     recipe, quiet = recipe_of(**{"noise.signal": signal}), recipe_of(**silence(signal))
     recordings = read_recordings(recipe, None, Progress())
-    quiet = quiet.model_copy(update={"preprocess": fitted_to(recipe, recordings).preprocess})
+    alike = fitted_to(recipe, recordings)
+    quiet = quiet.model_copy(update={"preprocess": alike.preprocess})
     return (
-        material_of(recipe, recordings, None, Progress()),
+        material_of(alike, recordings, None, Progress()),
         material_of(quiet, read_recordings(quiet, None, Progress()), None, Progress()),
     )
 
