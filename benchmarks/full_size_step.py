@@ -17,7 +17,7 @@ import logging
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,9 +33,17 @@ PROBES = (4, 16)
 STEPS = 2
 PACKAGES = ("streamkit", "numpy", "torch")
 METHOD = (
-    "Each row is a process of its own that builds encoder and decoder at the published size, draws a batch of white "
-    "noise and makes two steps of Adam (learning rate 1e-3, betas .5 and .999) on the sum of the four losses "
-    "(contrastive, feature, reconstruction from the brain and from the image), in float32. seconds: of either step, "
+    "Each row is a process of its own that builds the networks at the published size, draws a batch of white noise and "
+    "makes two steps of the published optimiser on the published loss, in float32. BrainAE: encoder and decoder, Adam "
+    "(learning rate 1e-3, betas .5 and .999) on the sum of the four losses (contrastive, feature, reconstruction from "
+    "the brain and from the image). Spikes to video: Adamax (learning rate 1e-2) on one minus the similarity of frames "
+    "weighted by stage plus squared error; the streaming form on that of one frame. Image to ECoG: end to end, Adam "
+    "(1e-4) on .7 squared error plus one minus the correlation. Mouse V1: the encoder with Adam (9e-3) on Poisson "
+    "likelihood and its two penalties; CNN and GAN with AdamW (3e-4, decay .03) on squared error, and on the sum of "
+    "what generator and discriminator make small in turn; read-ins and the painter of features on squared error. "
+    "Brain2Pix: discriminator, then generator, Adam (2e-4, betas .5 and .999) on the adversarial loss, 100 x that of "
+    "VGG-19's conv4_2 (weights at random) and pixels. "
+    "seconds: of either step, "
     "the first of which pays for the memory. peak_mb: most resident memory of the process (on a GPU: that torch held), "
     "before_mb: what it was before the first step, with model and data. moved: part of the parameters that the steps "
     "changed. The prior learns to predict noise (mean squared error). predicted_mb and predicted_seconds, of the "
@@ -62,10 +70,23 @@ class Step:
 
 @dataclass(frozen=True)
 class Task:
-    """A model, what it is to lessen, and its data."""
+    """A model, what it is to lessen, and its data; the name of torch's optimiser, and what that is told."""
 
     model: nn.Module
     loss_of: Callable[[], dict[str, Tensor]]
+    optimiser: str = "Adam"
+    told: dict[str, Any] = field(default_factory=lambda: {"lr": 1e-3, "betas": (0.5, 0.999)})
+    before: tuple[Callable[[], dict[str, Tensor]], str] | None = None
+    """A loss whose step comes first, and the part of the model that it changes; the other then changes the rest."""
+
+    def turns(self) -> list[tuple[Callable[[], dict[str, Tensor]], list[Any]]]:
+        """Every loss with the weights that it changes."""
+        if self.before is None:
+            return [(self.loss_of, list(self.model.parameters()))]
+        loss_of, part = self.before
+        own = list(self.model.get_submodule(part).parameters())
+        rest = [each for name, each in self.model.named_parameters() if not name.startswith(f"{part}.")]
+        return [(loss_of, own), (self.loss_of, rest)]
 
 
 def brainae(system: SystemRow, batch: int, device: str, small: dict[str, dict[str, Any]] | None = None) -> Task:
@@ -86,6 +107,76 @@ def brainae(system: SystemRow, batch: int, device: str, small: dict[str, dict[st
     return Task(model, lambda: losses(model, X, f, Weights()))
 
 
+def spikes2video(system: SystemRow, batch: int, device: str, small: dict[str, dict[str, Any]] | None = None) -> Task:
+    """The network of a system that shows clips, or the last frame of one, on noise."""
+    import torch
+
+    from calibration.network import builder_of
+    from calibration.spikes2video.material import Stages
+    from calibration.spikes2video.objective import video_losses, weights_of
+    from calibration.spikes2video.settings import PUBLISHED
+    from models.table import MODELS
+
+    row = MODELS[system.networks[0]]
+    args = (small or {}).get(row.name, row.args)
+    model = builder_of(row.builder)(**args).to(device)
+    X = torch.randn(batch, args["n_chans"], args["n_times"], device=device)
+    shown = torch.rand(batch, *args["out_shape"], device=device)
+    clips = shown.ndim == 5
+    stages = Stages() if shown.shape[2] == Stages().n_frames else Stages(0, 0, shown.shape[2])
+    weights = weights_of(stages, PUBLISHED.eta) if clips else torch.ones(batch, 1)
+
+    def loss_of() -> dict[str, Tensor]:
+        seen = model(X)
+        pair = (seen, shown) if clips else (seen[:, :, None], shown[:, :, None])
+        return video_losses(*pair, weights, PUBLISHED)
+
+    return Task(model, loss_of, "Adamax", {"lr": PUBLISHED.lr})
+
+
+def image2ecog(system: SystemRow, batch: int, device: str, small: dict[str, dict[str, Any]] | None = None) -> Task:
+    """The network end to end, backbone and regressor, with its composite loss on noise."""
+    import torch
+
+    from calibration.image2ecog.objective import losses
+    from calibration.image2ecog.settings import PUBLISHED
+    from calibration.network import builder_of
+    from models.table import MODELS
+
+    row = MODELS[system.networks[0]]
+    args = (small or {}).get(row.name, row.at(system.size).args)
+    model = builder_of(row.builder)(**args).to(device)
+    size = args.get("size", PUBLISHED.size)
+    images = torch.rand(batch, 3, size, size, device=device)
+    recorded = torch.randn(batch, args["n_chans"], args["n_times"], device=device)
+    return Task(model, lambda: losses(model(images), recorded), told={"lr": PUBLISHED.lr, "betas": PUBLISHED.betas})
+
+
+def brain2pix(system: SystemRow, batch: int, device: str, small: dict[str, dict[str, Any]] | None = None) -> Task:
+    """Discriminator, then generator with its three losses; VGG-19 at random, where it is not `small`."""
+    import torch
+
+    from calibration.brain2pix.features import ORIENTED, VGG, FeatureTerm, Oriented, Vgg
+    from calibration.brain2pix.objective import Adversaries, Losses, Past
+    from calibration.brain2pix.settings import PUBLISHED
+    from calibration.network import builder_of
+    from models.table import MODELS
+
+    network, judge = (MODELS[name] for name in system.networks[:2])
+    args = [(small or {}).get(row.name, row.at(system.size).args) for row in (network, judge)]
+    built = [builder_of(row.builder)(**each) for row, each in zip((network, judge), args, strict=True)]
+    shape, n_lags = tuple(args[0]["out_shape"]), args[0]["n_times"]
+    pair = Adversaries(*built, Past(PUBLISHED.history, args[1]["n_in"], shape)).to(device)
+    voxels = torch.randn(batch + n_lags, args[0]["n_chans"])
+    frames = torch.randint(0, 256, (batch, *shape), dtype=torch.uint8)
+    term = FeatureTerm(ORIENTED, Oriented(), "") if small else FeatureTerm(VGG, Vgg(normalise=False), "")
+    losses = Losses(voxels, frames, n_lags, PUBLISHED, term)
+    rows = {name: torch.arange(batch, device=device) for name in ("first", "frame")}
+    told = {"lr": PUBLISHED.lr, "betas": PUBLISHED.betas}
+    first = (lambda: losses.judging(pair, rows), "discriminator")
+    return Task(pair, lambda: losses.painting(pair, rows), told=told, before=first)
+
+
 def prior(batch: int, device: str, args: dict[str, Any] | None = None) -> Task:
     """The diffusion prior, predicting noise."""
     import torch
@@ -99,17 +190,91 @@ def prior(batch: int, device: str, args: dict[str, Any] | None = None) -> Task:
     return Task(model, lambda: {"loss": (model(x, t, condition) - noise).square().mean()})
 
 
+def mouse_v1(system: SystemRow, batch: int, device: str, small: dict[str, dict[str, Any]] | None = None) -> Task:
+    """The networks of one decoder of mouse V1, or its encoder, on noise."""
+    import torch
+
+    from calibration.mouse_v1 import objective
+    from calibration.mouse_v1.settings import ENCODER, GAN
+    from calibration.network import builder_of
+    from models.table import MODELS
+
+    first = system.networks[0]
+    names = {"v1_gan": ("v1_gan", "v1_discriminator")}.get(first, (first,))
+    args = {name: (small or {}).get(name, MODELS[name].args) for name in names}
+    models = {name: builder_of(MODELS[name].builder)(**each) for name, each in args.items()}
+    image = args[first].get("image") or args[first]["out_shape"]
+    shown = torch.randn(batch, *image, device=device)
+    X = torch.rand(batch, args[first]["n_chans"], device=device)
+    model = torch.nn.ModuleDict(models).to(device)
+
+    def encoder() -> dict[str, Tensor]:
+        core, readout = model[first].core, model[first].readout
+        nll, rough = objective.poisson(model[first](shown), X), objective.roughness(core.filters)
+        loss = nll + ENCODER.smooth * rough + ENCODER.sparse * readout.weights.abs().sum()
+        return {"loss": loss, "poisson": nll / batch, "roughness": rough}
+
+    def cnn() -> dict[str, Tensor]:
+        return {"loss": objective.stimulus_loss(model[first](X[:, :, None]), shown, "mse")}
+
+    def gan() -> dict[str, Tensor]:
+        made, critic = model[first](X[:, :, None]), model["v1_discriminator"]
+        stimulus = objective.stimulus_loss(made, shown, "ssim")
+        adversarial = objective.fooled(critic(made)[:, 0])
+        apart = objective.told_apart(critic(shown)[:, 0], critic(made.detach())[:, 0], GAN.label_noise)
+        loss = GAN.adversarial * adversarial + GAN.stimulus * stimulus + apart
+        return {"loss": loss, "stimulus": stimulus, "adversarial": adversarial, "discriminator": apart}
+
+    if first == "v1_encoder":
+        return Task(model, encoder, "Adam", {"lr": ENCODER.lr})
+    return Task(model, gan if first == "v1_gan" else cnn, "AdamW", {"lr": GAN.lr, "weight_decay": GAN.weight_decay})
+
+
+def part_of(name: str, batch: int, device: str, small: dict[str, dict[str, Any]] | None = None) -> Task:
+    """A network that is trained by itself on squared error: read-ins, and the painter of features."""
+    import torch
+
+    from calibration.network import builder_of
+    from models.table import MODELS
+
+    row = MODELS[PARTS[name][0]]
+    args = (small or {}).get(row.name, row.args)
+    model = builder_of(row.builder)(**args).to(device)
+    given = args["features"] if "features" in args else (args["n_chans"], 1) if args else row.inputs[0]
+    x = torch.randn(batch, *given, device=device)
+    made = args.get("out_shape") or (row.output if args == row.args else model(x).shape[1:])
+    wanted = torch.rand(batch, *made, device=device)
+    return Task(model, lambda: {"loss": (model(x) - wanted).square().mean()}, told={"lr": 1e-3})
+
+
+PARTS = {
+    "mouse-v1-latents": ("v1_latent", 256),
+    "mouse-v1-features": ("v1_feature_readin", 64),
+    "mouse-v1-painter": ("v1_feature_inverter", 64),
+}
+"""Networks of mouse V1 that go with somebody's pretrained ones, and the published batch of each."""
+TASKS = {
+    "brainae": brainae,
+    "spikes2video": spikes2video,
+    "image2ecog": image2ecog,
+    "mouse-v1": mouse_v1,
+    "brain2pix": brain2pix,
+}
+"""By paper."""
+
+
 def measure(name: str, batch: int, device: str, task: Task) -> Step:
     """Make the steps."""
     import torch
 
     parameters = list(task.model.train().parameters())
     at_first = [parameter.detach().clone() for parameter in parameters]
-    optimiser = torch.optim.Adam(parameters, lr=1e-3, betas=(0.5, 0.999))
+    make = getattr(torch.optim, task.optimiser)
+    turns = [(loss_of, make(weights, **task.told)) for loss_of, weights in task.turns()]
     before, seconds, last = memory_mb(device, "now"), [], {}
     for _ in range(STEPS):
         begin = time.perf_counter()
-        last = step(task, optimiser)
+        last = step(turns)
         if device == "cuda":
             torch.cuda.synchronize()
         seconds.append(round(time.perf_counter() - begin, 4))
@@ -120,13 +285,17 @@ def measure(name: str, batch: int, device: str, task: Task) -> Step:
     return Step(name, batch, n, tuple(seconds), before, peak, said, moved / n, device, torch.get_num_threads())
 
 
-def step(task: Task, optimiser: Any) -> dict[str, Tensor]:
-    """One step."""
-    optimiser.zero_grad()
-    losses = task.loss_of()
-    losses["loss"].backward()
-    optimiser.step()
-    return {key: value.detach() for key, value in losses.items()}
+def step(turns: list[tuple[Callable[[], dict[str, Tensor]], Any]]) -> dict[str, Tensor]:
+    """One step of each optimiser in turn; what the last one's losses were."""
+    said: dict[str, Tensor] = {}
+    for loss_of, optimiser in turns:
+        losses = loss_of()
+        for _, each in turns:
+            each.zero_grad()
+        losses["loss"].backward()
+        optimiser.step()
+        said = {key: value.detach() for key, value in losses.items()}
+    return said
 
 
 def memory_mb(device: str, when: str) -> float:
@@ -151,7 +320,9 @@ def one(name: str, batch: int, device: str) -> Step:
     from models.systems import SYSTEMS
 
     torch.manual_seed(0)
-    task = prior(batch, device) if name == PRIOR else brainae(SYSTEMS[name], batch, device)
+    if name in PARTS:
+        return measure(name, batch, device, part_of(name, batch, device))
+    task = prior(batch, device) if name == PRIOR else TASKS[SYSTEMS[name].paper](SYSTEMS[name], batch, device)
     return measure(name, batch, device, task)
 
 
@@ -219,7 +390,8 @@ def main() -> None:
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     options.memory = options.memory or 0.6e-9 * psutil.virtual_memory().available
-    batches = {name: system.batch for name, system in SYSTEMS.items()} | {PRIOR: PRIOR_BATCH}
+    batches = {name: system.batch for name, system in SYSTEMS.items() if system.paper in TASKS} | {PRIOR: PRIOR_BATCH}
+    batches |= {name: batch for name, (_, batch) in PARTS.items()}
     names = options.systems.split(",") if options.systems else list(batches)
     rows = [row(name, batches[name], options) for name in names]
     facts = machine(PACKAGES) | {"memory_gb": round(psutil.virtual_memory().total / 1e9, 1)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,14 @@ from streamkit.recording import Recording, write_recording
 from streamkit.types import OutputSpec, StreamSpec
 
 N_REFERENCES = 8
+MAKERS = {
+    "embedding": "calibration.calibrate_embedding",
+    "response": "calibration.calibrate_response",
+    "video": "calibration.calibrate_video",
+}
+"""Kinds of target whose bundle a module of its own makes."""
+MAKERS_BY_METHOD = {"mouse-v1": "calibration.calibrate_v1", "brain2pix": "calibration.calibrate_brain2pix"}
+"""The same of methods."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +140,9 @@ def calibrate(
     for recording in unseen if held_out_dir is not None else ():
         check_free(Path(held_out_dir) / recording.meta.name, "--held-out", overwrite)
     checkpoints = None if resume is None else Path(resume)
-    if recipe.target.kind == "embedding":
-        from calibration.calibrate_embedding import make
-
+    maker = MAKERS_BY_METHOD.get(recipe.train.method) or MAKERS.get(recipe.target.kind)
+    if maker is not None:
+        make = importlib.import_module(maker).make
         made = make(recipe, recordings, out, progress, checkpoints and checkpoints / "bundle", overwrite)
     else:
         made = _make_decoder(recipe, recordings, out, progress, checkpoints, overwrite, scheduler)
@@ -237,7 +246,7 @@ def read_recordings(recipe: Recipe, data_path: str | Path | None, progress: Prog
 
 def is_simulated(dataset: str) -> bool:
     """Whether a dataset is made by a forward model, so that it needs no files."""
-    return dataset == "world"
+    return DATASETS[dataset].source.startswith("simulated")
 
 
 def output_of(recording: Recording, recipe: Recipe) -> OutputSpec:

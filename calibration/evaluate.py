@@ -31,7 +31,11 @@ DEFAULT_METRIC = {
     "signal": "pearson",
     "image": "identification",
     "embedding": "top-1",
+    "response": "top-1",
+    "video": "identification",
 }
+FOUND = ("embedding", "response")
+"""Kinds of target whose answer is one of the pictures known."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ def score(
         When the recipe asks for a metric that this target does not have.
     """
     draws = Draws(settings.bootstrap, settings.permutations, seed)
-    kinds = {"class": _classes, "signal": _signals, "image": _images, "embedding": _pictures}
+    kinds = {"class": _classes, "signal": _signals, "image": _images, "video": _images}
+    kinds |= {"embedding": _pictures, "response": _pictures}
     scores = kinds[target.kind](answers, output, settings, draws, within)
     wanted = settings.metric or ("auc" if len(output.labels) == 2 and target.kind == "class" else None)
     wanted = wanted or DEFAULT_METRIC[target.kind]
@@ -308,11 +313,24 @@ def _chunks(signal: Signal | None, expected: StreamSpec) -> deque[Chunk]:
 def wanted_of(
     recording: Recording, said: Sequence[Prediction], target: TargetSection, output: OutputSpec
 ) -> Sequence[object]:
-    """What each prediction should have been; of an embedding, which of the pictures it was shown."""
-    if target.kind != "embedding":
+    """What each prediction should have been; where it is found among pictures, which of them was shown."""
+    if target.kind == "video":
+        from calibration.spikes2video.recorded import image_on_screen
+
+        return [image_on_screen(recording, label, output.shape) for label in labels_of(recording, said, target, output)]
+    if target.kind not in FOUND:
         return targets_of(recording, said, target)
     place = {label: k for k, label in enumerate(output.labels)}
     return [place.get(prediction.event.label) if prediction.event else None for prediction in said]
+
+
+def labels_of(recording: Recording, said: Sequence[Prediction], target: TargetSection, output: OutputSpec) -> list[str]:
+    """Label of the event that each prediction answers; of a stream of frames, of the frame that was on the screen."""
+    if target.kind == "video" and not any(prediction.event for prediction in said):
+        from calibration.spikes2video.recorded import on_screen
+
+        return on_screen(recording, np.array([prediction.stamp for prediction in said]))
+    return [prediction.event.label if prediction.event else "" for prediction in said]
 
 
 def answers_of(
@@ -326,9 +344,9 @@ def answers_of(
     place = [output.labels.index(name) for name in target.labels] if target.kind == "class" else []
     rows = []
     for number, (recording, said) in enumerate(zip(recordings, predictions, strict=True)):
-        for prediction, wanted in zip(said, wanted_of(recording, said, target, output), strict=True):
+        labels = labels_of(recording, said, target, output)
+        for prediction, label, wanted in zip(said, labels, wanted_of(recording, said, target, output), strict=True):
             if prediction.valid and wanted is not None:
-                label = prediction.event.label if prediction.event else ""
                 right = place[wanted] if place else wanted  # type: ignore[index]
                 rows.append((prediction.values, right, recording.meta.group, label, number))
     if not rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -57,14 +58,17 @@ def export_graph(
     """
     torch = require("torch", "train", "exporting a model")
     require("onnxscript", "train", "exporting a model")
+    from calibration.upsampling import has_upsampling, merge_upsampling
+
     module = module.cpu().float().eval()
+    graph = merge_upsampling(copy.deepcopy(module)) if has_upsampling(module) else module
     examples = arrays_of(example_input)
     zeros = tuple(torch.zeros((2, *each.shape[1:])) for each in examples)  # a batch of one would be taken for constant
     batch = torch.export.Dim("batch")
     try:
         with _quiet():
             program = torch.onnx.export(
-                module,
+                graph,
                 zeros,
                 dynamo=True,
                 opset_version=OPSET,

@@ -164,6 +164,20 @@ def correlations(a: Array, b: Array) -> Array:
     return _standardised(a) @ _standardised(b).T
 
 
+def column_correlations(a: Array, b: Array) -> NDArray[np.float64]:
+    """Correlation of every column of `a` with the same column of `b`: ``(m,)``; NaN where one is constant."""
+    a, b = (np.asarray(side, np.float64) - side.mean(0, dtype=np.float64) for side in (a, b))
+    norm = np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0)
+    return np.divide((a * b).sum(0), norm, out=np.full(norm.shape, np.nan), where=norm > 1e-9)
+
+
+def squared_differences(a: Array, b: Array) -> NDArray[np.float64]:
+    """Mean squared difference of every row of `a` from every row of `b`: ``(n, m)``."""
+    a, b = (np.asarray(side, np.float64).reshape(len(side), -1) for side in (a, b))
+    both = np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2 * a @ b.T
+    return np.maximum(both, 0.0) / a.shape[1]
+
+
 def _standardised(a: Array) -> Array:
     flat = np.asarray(a, np.float64).reshape(len(a), -1)
     flat = flat - flat.mean(1, keepdims=True)

@@ -24,6 +24,10 @@ from calibration.sections import (
 from streamkit.errors import ConfigError
 from streamkit.preprocess import PreprocessConfig, WindowConfig
 
+SYSTEMS = {"embedding": "brainae", "response": "image2ecog", "video": "spikes2video"}
+"""Kinds of target that a system of its own learns, and the method that stands for it."""
+OF_IMAGES = ("mouse-v1", "brain2pix")
+"""Methods of systems whose target is an image, as other methods' is."""
 SHIPPED = Path(__file__).parent / "recipes"
 
 
@@ -45,11 +49,18 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
-        if (self.target.kind == "embedding") != (self.train.method == "brainae"):
-            raise ValueError("target kind 'embedding' and train.method 'brainae' belong together: set both, or neither")
-        if self.target.kind == "embedding" and self.also:
-            raise ValueError("target kind 'embedding' reads one stream: leave [[also]] out")
-        if self.target.kind in ("class", "image", "embedding") and self.window.mode != "event":
+        for kind, method in SYSTEMS.items():
+            if (self.target.kind == kind) != (self.train.method == method):
+                raise ValueError(
+                    f"target kind {kind!r} and train.method {method!r} belong together: set both, or neither"
+                )
+        if self.train.method in OF_IMAGES and self.target.kind != "image":
+            raise ValueError(f"train.method {self.train.method!r} needs target kind 'image', not {self.target.kind!r}")
+        if self.train.method in OF_IMAGES and self.also:
+            raise ValueError(f"train.method {self.train.method!r} reads one stream: leave [[also]] out")
+        if self.target.kind in SYSTEMS and self.also:
+            raise ValueError(f"target kind {self.target.kind!r} reads one stream: leave [[also]] out")
+        if self.target.kind not in ("signal", "video") and self.window.mode != "event":
             raise ValueError(f"target kind {self.target.kind!r} needs window.mode 'event'")
         if self.target.kind == "signal" and self.window.mode != "hop":
             raise ValueError("target kind 'signal' needs window.mode 'hop'")

@@ -73,6 +73,7 @@ def reproduce(name: str, request: Request, out: Path, progress: Progress | None 
     begin = time.monotonic()
     paper = paper_called(name)
     names = chosen(paper, request.experiments)
+    check_weights(paper, request)
     out.mkdir(parents=True, exist_ok=True)
     results: list[Result] = []
     page = out / "index.html"
@@ -99,6 +100,21 @@ def chosen(paper: Paper, wanted: Sequence[str]) -> tuple[str, ...]:
                 f"Experiments: {', '.join(paper.experiments)}"
             )
     return tuple(wanted) or tuple(paper.experiments)
+
+
+def check_weights(paper: Paper, request: Request) -> None:
+    """Refuse weights of a network that the paper does not use.
+
+    Raises
+    ------
+    ConfigError
+        Names those it can use.
+    """
+    for name in request.weights:
+        if name not in paper.weights:
+            known = ", ".join(paper.weights) or "none"
+            hint = did_you_mean(name, paper.weights)
+            raise ConfigError(f"{paper.name} uses no weights called {name!r}.{hint} It can use: {known}")
 
 
 def stem(result: Result, number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -14,6 +14,10 @@ class Section(BaseModel):
     """A table of the recipe; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def but(self, **changes: object) -> Self:
+        """The same with some keys changed, checked."""
+        return type(self).model_validate({**self.model_dump(), **changes})
 
 
 class DataSection(Section):
@@ -69,16 +73,18 @@ class TargetSection(Section):
     ----------
     kind
         ``"class"`` of the event, ``"signal"`` (a continuous stream at the window's last stamp), ``"image"`` (the
-        stimulus of the event's label) or ``"embedding"`` (features of that stimulus: what was seen is found among
-        pictures, and what the brain does is predicted from them).
+        stimulus of the event's label), ``"embedding"`` (features of that stimulus: what was seen is found among
+        pictures, and what the brain does is predicted from them), ``"response"`` (what the brain does, predicted from
+        the pixels of that stimulus) or ``"video"`` (the clip whose sheet is that stimulus; with hopping windows the
+        frame on the screen during the newest sample).
     classes
         Marker label (fnmatch pattern) → class name; the order of first appearance is the order of the outputs.
     stream, ch_names
         Of the target signal; all its channels by default.
     smooth
         Seconds of causal moving average over the target signal.
-    size, grey
-        Side of the images in pixels, and whether they have one channel or three.
+    size, width, grey
+        Height of the images in pixels, their width (0: they are square), and whether they have one channel or three.
     features, weights
         Name of the image encoder (`calibration.features.FEATURES`), and its weight file where it needs one.
     gallery
@@ -86,12 +92,13 @@ class TargetSection(Section):
         of ``"all"`` groups.
     """
 
-    kind: Literal["class", "signal", "image", "embedding"]
+    kind: Literal["class", "signal", "image", "embedding", "response", "video"]
     classes: dict[str, str] = Field(default_factory=dict)
     stream: str = ""
     ch_names: tuple[str, ...] = ()
     smooth: float = Field(0.0, ge=0)
     size: int = Field(28, ge=4, le=512)
+    width: int = Field(0, ge=0, le=512)
     grey: bool = True
     features: str = "gabor_pyramid"
     weights: str = ""
@@ -146,7 +153,10 @@ class TrainSection(LoopSettings):
     ----------
     method
         ``"closed-form"`` solves for the last linear layer; ``"gradient"`` trains all of it; ``"brainae"`` trains a
-        brain encoder and a brain decoder around one embedding (`calibration.brainae`).
+        brain encoder and a brain decoder around one embedding (`calibration.brainae`); ``"image2ecog"`` predicts
+        responses from pictures (`calibration.image2ecog`); ``"spikes2video"`` shows clips (`calibration.spikes2video`);
+        ``"mouse-v1"`` shows pictures (`calibration.mouse_v1`); ``"brain2pix"`` shows frames of films from voxels that
+        look at places of them (`calibration.brain2pix`).
     estimator
         Of the closed form: ``"lda"`` (Ledoit-Wolf shrinkage), ``"logistic"`` or ``"ridge"``; by default ``"lda"``
         for classes and ``"ridge"`` for the rest.
@@ -162,7 +172,9 @@ class TrainSection(LoopSettings):
         Start an image decoder's read-in from ridge regression (`calibration.warm_start`).
     """
 
-    method: Literal["closed-form", "gradient", "brainae"] = "closed-form"
+    method: Literal["closed-form", "gradient", "brainae", "image2ecog", "spikes2video", "mouse-v1", "brain2pix"] = (
+        "closed-form"
+    )
     estimator: Literal["lda", "logistic", "ridge"] | None = None
     alpha: float = Field(100.0, gt=0)
     reject: float | None = Field(None, gt=0)

@@ -60,7 +60,7 @@ class Examples:
 
 def image_shape(target: TargetSection) -> tuple[int, int, int]:
     """``(channels, height, width)`` of the images a recipe decodes."""
-    return (1 if target.grey else 3, target.size, target.size)
+    return (1 if target.grey else 3, target.size, target.width or target.size)
 
 
 def window_config(recipe: Recipe) -> WindowConfig:
@@ -121,6 +121,9 @@ def targets_of(recording: Recording, windows: Sequence[Window], target: TargetSe
         labels = {window.event.label for window in windows if window.event}
         features = features_of(recording, sorted(labels), image_shape(target), target.features, target.weights)
         return [features.get(window.event.label) if window.event else None for window in windows]
+    if target.kind == "response":
+        labels = [window.event.label if window.event else "" for window in windows]
+        return [label if has_image(recording, label) else None for label in labels]
     signal = recording.signal(target.stream)
     stamps = np.array([window.stamp for window in windows])
     values = values_at(signal, stamps, target_picks(signal, target.ch_names), target.smooth)

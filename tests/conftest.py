@@ -9,7 +9,8 @@ from pathlib import Path
 
 os.environ["LSLAPICFG"] = str(Path(__file__).parents[1] / "apps" / "lsl_machine.cfg")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Threads that wait for a core which another worker has make a training ten times slower.
+os.environ["OMP_NUM_THREADS"] = "1" if "PYTEST_XDIST_WORKER" in os.environ else os.environ.get("OMP_NUM_THREADS", "2")
 
 import numpy as np
 import pytest

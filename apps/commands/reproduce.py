@@ -45,6 +45,13 @@ def show_list(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> 
 @click.option(
     "--data", multiple=True, metavar="DATASET=FOLDER", help="Where a data set lies, e.g. things_eeg2=data/things."
 )
+@click.option(
+    "--weights",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="A pretrained network that you have, e.g. alexnet=alexnet-owt-7be5be79.pth.",
+)
+@click.option("--accept-licence", is_flag=True, help="You have read the licences of those networks and keep to them.")
 @click.option("--seed", "seeds", type=int, multiple=True, help="Of the trainings; may be repeated.")
 @click.option("--scheduler", metavar="ADDRESS", help="Train side by side: `local`, or a Dask scheduler (tcp://…).")
 @click.option("--workers", type=click.IntRange(min=1), help="How many trainings at a time with `local`.")
@@ -59,6 +66,8 @@ def command(
     scale: str,
     experiments: tuple[str, ...],
     data: tuple[str, ...],
+    weights: tuple[str, ...],
+    accept_licence: bool,
     seeds: tuple[int, ...],
     scheduler: str | None,
     workers: int | None,
@@ -81,6 +90,8 @@ def command(
         scheduler,
         workers,
         out / "cache",
+        paths(weights),
+        accept_licence,
     )
     with contextlib.redirect_stdout(sys.stderr), Bar() as progress:
         done = reproduce(paper, request, out, progress)
@@ -108,6 +119,23 @@ def folders(data: tuple[str, ...]) -> dict[str, Path]:
         if not Path(folder).exists():
             raise ConfigError(f"--data {option!r}: {folder} does not exist")
         found[name] = Path(folder)
+    return found
+
+
+def paths(weights: tuple[str, ...]) -> dict[str, Path]:
+    """``NAME=PATH`` options as a mapping.
+
+    Raises
+    ------
+    ConfigError
+        For another form, or a path that is not there.
+    """
+    found = {}
+    for option in weights:
+        name, equals, path = option.partition("=")
+        if not equals or not name or not Path(path).exists():
+            raise ConfigError(f"--weights {option!r}: expected NAME=PATH with a file or folder that is there")
+        found[name] = Path(path)
     return found
 
 

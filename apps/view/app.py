@@ -106,8 +106,15 @@ def run(options: ViewOptions) -> list[Path]:
 
 @contextmanager
 def _quits_on_signals(app: QApplication) -> Iterator[None]:
-    """Close the window, and what runs beside it, on Ctrl-C and on a request to terminate."""
-    before = {number: signal.signal(number, lambda *_: app.quit()) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Close the window, and what runs beside it, on Ctrl-C and on a request to terminate.
+
+    Not before whatever runs at that moment has returned: to quit closes all windows at once, and their streams.
+    """
+
+    def later(*_: object) -> None:
+        QTimer.singleShot(0, app.quit)
+
+    before = {number: signal.signal(number, later) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

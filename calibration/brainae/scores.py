@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from calibration.brainae.fit import Fitted
 from calibration.brainae.pairs import Gallery, Pairs
 from calibration.metrics import Draws
-from calibration.tables.items import Items, mean
+from calibration.tables.items import Items, diagonal
 from streamkit.errors import BadInput
 
 Array = NDArray[np.floating]
@@ -135,15 +135,8 @@ def encoding(predicted: Array, recorded: Array, draws: Draws) -> list[Items]:
     r = a @ b.T  # (n, n)
     squares = [(side**2).mean(1) for side in flat]
     error = squares[0][:, None] + squares[1][None] - 2 * (flat[0] @ flat[1].T) / flat[0].shape[1]
-    return [diagonal("encoding r", r, draws), diagonal("encoding MSE", error, draws, lower=True)]
-
-
-def diagonal(name: str, table: Array, draws: Draws, lower: bool = False) -> Items:
-    """Diagonal of a table of predictions by recordings, ``(n, n)``; chance is what is off it."""
-    rng, rows = np.random.default_rng(draws.seed), np.arange(len(table))
-    null = np.array([mean(table[rows, rng.permutation(len(rows))]) for _ in range(draws.permutations)])
-    chance = mean(table[~np.eye(len(table), dtype=bool)])
-    return Items(name, np.diag(table).copy(), chance, null, lower, "chance: responses to other images")
+    note = "chance: responses to other images"
+    return [diagonal("encoding r", r, draws, note=note), diagonal("encoding MSE", error, draws, lower=True, note=note)]
 
 
 def _standardised(flat: Array) -> Array:

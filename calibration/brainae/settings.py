@@ -60,10 +60,6 @@ class BrainAESettings(Section):
     validation: int = Field(740, ge=0)
     seed: int = Field(2023, ge=0)
 
-    def but(self, **changes: object) -> BrainAESettings:
-        """The same with some keys changed, checked."""
-        return BrainAESettings.model_validate({**self.model_dump(), **changes})
-
 
 PUBLISHED: dict[str, BrainAESettings] = {
     "eeg": BrainAESettings(),

@@ -80,7 +80,8 @@ class Dataset:
         try:
             return self.options.model_validate(dict(options))
         except ValidationError as error:
-            first = error.errors()[0]
+            unknown = [each for each in error.errors() if each["type"] == "extra_forbidden"]
+            first = (unknown or error.errors())[0]
             key = ".".join(str(part) for part in first["loc"])
             valid = ", ".join(self.options.model_fields) or "none"
             what = f"{first['msg']} (got {first['input']!r})."
@@ -116,3 +117,17 @@ def wrong_layout(path: Path, expected: str, found: str, source: str) -> Recordin
         f"{path}: expected {expected}, found {found}. "
         f"This reader knows the layout published at {source}; use a file from there, unchanged."
     )
+
+
+def world_named(path: Path, world: str, folder: str) -> str:
+    """The world that an option names, or else a path.
+
+    Raises
+    ------
+    ConfigError
+        When neither does; says what to give (`folder`).
+    """
+    named = world or (str(path) if path != Path() else "")
+    if not named:
+        raise ConfigError(f"no world was named: give {folder}")
+    return named

@@ -93,6 +93,19 @@ def load_grey(name: str) -> NDArray[np.float32]:
     return _grey(locate(name))
 
 
+def load_colour(name: str) -> NDArray[np.float32]:
+    """A photograph as ``(3, height, width)`` float32 in [0, 1], a grey one with three channels alike; read only."""
+    return _colour(locate(name))
+
+
+@cache
+def _colour(file: Path) -> NDArray[np.float32]:
+    image = require("PIL.Image", "images", "reading photographs")
+    with image.open(file) as picture:
+        pixels = np.asarray(picture.convert("RGB"), np.float32) / np.float32(255)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
 @cache
 def _grey(file: Path) -> NDArray[np.float32]:
     image = require("PIL.Image", "images", "reading photographs")

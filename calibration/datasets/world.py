@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from calibration.datasets import eeg_mixture, fields, responses
-from calibration.datasets.dataset import Options, missing
+from calibration.datasets.dataset import Options, missing, world_named
 from calibration.datasets.photographs import Stimulus, choose
 from calibration.datasets.responses import Presentations
 from calibration.datasets.world_config import Group, WorldConfig, load_world
-from streamkit.errors import ConfigError, RecordingError
+from streamkit.errors import RecordingError
 from streamkit.recording import Markers, Recording, RecordingMeta, Signal, read_recording, write_recording
 from streamkit.types import StreamSpec
 
@@ -234,9 +234,7 @@ def read(path: Path, options: WorldOptions) -> Iterator[Recording]:
         groups = json.loads((path / TRUTH).read_text(encoding="utf-8"))["world"]["groups"]
         yield from (read_recording(path / group) for group in groups)
         return
-    named = options.world or (str(path) if path != Path() else "")
-    if not named:
-        raise ConfigError(f"no world was named: give {FOLDER}")
+    named = world_named(path, options.world, FOLDER)
     if Path(named).is_dir():
         raise missing(Path(named), f"a world written by 'streamkit simulate' ({TRUTH})", SOURCE, FOLDER)
     yield from simulate(load_world(named, options.set), options.seed).recordings.values()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from streamkit.errors import ConfigError
+
+C = TypeVar("C", bound=BaseModel)
 
 
 class Part(BaseModel):
@@ -204,10 +207,16 @@ class WorldConfig(Part):
         return self
 
 
-def shipped_worlds() -> dict[str, Path]:
-    """Worlds that come with the package, by name."""
+PHOTOGRAPHS = "photographs"
+"""The kind of a world whose file names none: those of this file."""
+
+
+def shipped_worlds(kind: str = PHOTOGRAPHS) -> dict[str, Path]:
+    """Worlds of one kind that come with the package, by name."""
     folder = Path(str(files("calibration") / "worlds"))
-    return {file.stem: file for file in sorted(folder.glob("*.toml"))}
+    return {
+        file.stem: file for file in sorted(folder.glob("*.toml")) if table_of(file).get("kind", PHOTOGRAPHS) == kind
+    }
 
 
 def load_world(world: Path | str, changes: dict[str, Any] | None = None) -> WorldConfig:
@@ -225,19 +234,36 @@ def load_world(world: Path | str, changes: dict[str, Any] | None = None) -> Worl
     ConfigError
         When there is no such world, or a key or value in it is wrong.
     """
-    shipped = shipped_worlds()
+    table, file = read_table(world, changes or {})
+    return checked(WorldConfig, table, file)
+
+
+def read_table(world: Path | str, changes: dict[str, Any], kind: str = PHOTOGRAPHS) -> tuple[dict[str, Any], Path]:
+    """The table of a world's file, with values changed, and the file.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such world of that kind.
+    """
+    shipped = shipped_worlds(kind)
     file = shipped.get(str(world), Path(world))
     if not file.is_file():
         raise ConfigError(
             f"no world {str(world)!r}: expected a TOML file or one of the shipped worlds {', '.join(shipped)}"
         )
+    table = table_of(file)
+    for key, value in changes.items():
+        put(table, key.split("."), value, key)
+    return table, file
+
+
+def table_of(file: Path) -> dict[str, Any]:
+    """A TOML file as a table."""
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML ({error})") from error
-    for key, value in (changes or {}).items():
-        put(table, key.split("."), value, key)
-    return check(table, file)
 
 
 def put(table: dict[str, Any], path: list[str], value: Any, key: str) -> None:
@@ -249,24 +275,31 @@ def put(table: dict[str, Any], path: list[str], value: Any, key: str) -> None:
     table[path[-1]] = value
 
 
-def check(table: dict[str, Any], file: Path) -> WorldConfig:
+def checked(config: type[C], table: dict[str, Any], file: Path) -> C:
     """Validate a world, naming the key that is wrong and the keys that would be right."""
     try:
-        return WorldConfig.model_validate(table)
+        return config.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         message = f"{file}: {key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}"
         if first["type"] == "extra_forbidden":
-            message += f". Valid keys there: {', '.join(valid_keys(first['loc'][:-1]))}"
+            message += f". Valid keys there: {', '.join(valid_keys(config, first['loc'][:-1]))}"
         raise ConfigError(message) from error
 
 
-def valid_keys(path: tuple[int | str, ...]) -> list[str]:
+def valid_keys(config: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     """Names of the keys a table of the file may have."""
-    model: type[BaseModel] = WorldConfig
+    model = config
     for step in path:
-        field = model.model_fields.get(str(step))
-        kind = field.annotation if field else Group
-        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else Group
+        if field := model.model_fields.get(str(step)):
+            model = next(models_in(field.annotation), model)
     return sorted(model.model_fields)
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Every table that a value of this type may be or hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from models_in(inner)

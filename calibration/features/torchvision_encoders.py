@@ -75,6 +75,9 @@ TORCHVISION_ROWS = (
     layer_row(
         "alexnet_features_11", "alexnet", "features.11", 256 * 15**2, _whole(256), ALEXNET_FILE, ALEXNET, OF_ALEXNET
     ),
+    layer_row("alexnet_pool2", "alexnet", "features.5", 192 * 13**2, _whole(224), ALEXNET_FILE, ALEXNET, OF_ALEXNET),
+    layer_row("alexnet_pool5", "alexnet", "features.12", 256 * 6**2, _whole(224), ALEXNET_FILE, ALEXNET, OF_ALEXNET),
+    layer_row("alexnet_fc6", "alexnet", "classifier.1", 4096, _whole(224), ALEXNET_FILE, ALEXNET, OF_ALEXNET),
     layer_row(
         "inception_v3_avgpool",
         "inception_v3",

@@ -20,14 +20,13 @@ from calibration.papers.paper import Paper, Request, Result, Scale
 from calibration.progress import Progress
 from calibration.recipe import Recipe, load_recipe
 from calibration.sections import DataSection
+from calibration.tables.experiment import SIGNALS
 from calibration.tables.items import Row, row
 from calibration.tables.plots import courses
 from calibration.tables.subjects import over_subjects
 from streamkit.errors import StreamkitError
 
 NOISE = "noise"
-SIGNALS = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Scale of what a simulated response tells of its image; at 0 it tells nothing, 1 is the reference."""
 
 SMALL = Plan(window=13, patch=13, taus=(0.007, 0.07, 0.7), permutations=200)
 RECIPES: Mapping[Scale, Mapping[str, str]] = {

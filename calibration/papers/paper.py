@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Scale = Literal["small", "full"]
 Row = dict[str, Any]
+FEW = 2
+"""Seeds of small experiments that train many networks."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class Request:
         See `calibration.training.fan_out`.
     cache
         Folder for what need not be computed twice, such as features of images.
+    weights, accept_licence
+        Files and folders of pretrained networks that the user has, by name in `Paper.weights`, and whether their
+        licences are accepted.
     """
 
     scale: Scale
@@ -41,6 +46,8 @@ class Request:
     scheduler: str | None = None
     workers: int | None = None
     cache: Path | None = None
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    accept_licence: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,10 @@ class Paper:
         Yields a `Result` for each experiment, as soon as it is there.
     notes
         By scale: what a reader must know about the figures.
+    weights
+        Networks whose weights it can use, by name: what for, and what stands in their place without them.
+    many
+        Experiments that train many networks: small, they get the first few seeds alone.
     """
 
     name: str
@@ -90,3 +101,12 @@ class Paper:
     seeds: Mapping[Scale, tuple[int, ...]]
     run: Callable[[Request, Sequence[str], Progress], Iterator[Result]]
     notes: Mapping[Scale, str]
+    weights: Mapping[str, str] = field(default_factory=dict)
+    many: Container[str] = ()
+
+    def seeds_of(self, name: str, request: Request) -> tuple[int, ...]:
+        """Seeds of the trainings of one experiment."""
+        if request.seeds:
+            return request.seeds
+        seeds = self.seeds[request.scale]
+        return seeds[:FEW] if request.scale == "small" and name in self.many else seeds

@@ -71,7 +71,7 @@ def score(seeds: Sequence[Items], draws: Draws) -> Score:
         f"{undefined} undefined" if undefined else "",
     )
     note = "; ".join(part for part in notes if part)
-    chance = float(np.mean([items.chance for items in seeds]))
+    chance = mean(np.array([items.chance for items in seeds]))
     p = _p(null, value, first.lower)
     return Score(first.name, value, chance, (float(low), float(high)), p, each.shape[1], note, boot)
 
@@ -138,8 +138,35 @@ def difference(label: str, first: Sequence[Items], second: Sequence[Items], draw
     }
 
 
+def diagonal(
+    name: str,
+    table: Array,
+    draws: Draws,
+    lower: bool = False,
+    *,
+    chance: float | None = None,
+    note: str = "",
+    permuted: str = "images",
+) -> Items:
+    """Diagonal of a table ``(n, n)`` of what was answered by what was right; the null permutes what was right.
+
+    Parameters
+    ----------
+    chance
+        Known; else the mean of what is off the diagonal.
+    """
+    rng, rows = np.random.default_rng(draws.seed), np.arange(len(table))
+    null = np.array([mean(table[rows, rng.permutation(len(rows))]) for _ in range(draws.permutations)])
+    if chance is None:
+        chance = mean(table[~np.eye(len(table), dtype=bool)])
+    return Items(name, np.diag(table).copy(), chance, null, lower, note, permuted)
+
+
 def _null(seeds: Sequence[Items]) -> Array:
-    return np.mean([items.null for items in seeds], axis=0)
+    """Mean over the seeds for which it is defined."""
+    drawn = np.stack([items.null for items in seeds])
+    known = drawn[np.isfinite(drawn).all(1)]
+    return (known if len(known) else drawn).mean(0)
 
 
 def _bootstrap(each: Array, draws: Draws) -> Array:

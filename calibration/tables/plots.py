@@ -113,6 +113,23 @@ def matrix(drawn: Figure, axes: Axes, values: NDArray, name: str) -> None:
     drawn.colorbar(shown, ax=axes, shrink=0.7)
 
 
+def sheet(table: Table) -> Figure:
+    """Every array of the table as a row of pictures under its name: ``(n, height, width)``, or with 3 colours last."""
+    n = max(len(pictures) for pictures in table.arrays.values())
+    height, width = next(iter(table.arrays.values())).shape[1:3]
+    across, down = (side / max(height, width) for side in (width, height))
+    drawn = figure(0.95 * n * across + 1.4, 0.98 * len(table.arrays) * down + 0.1)
+    panels = drawn.subplots(len(table.arrays), n, squeeze=False)
+    for row, (name, pictures) in zip(panels, table.arrays.items(), strict=True):
+        for axes, picture in zip(row, pictures, strict=False):
+            axes.imshow(np.clip(picture, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        for axes in row:
+            axes.set_xticks([], [])
+            axes.set_yticks([], [])
+        row[0].set_ylabel(name, fontsize=7, rotation=0, ha="right", va="center")
+    return drawn
+
+
 def nothing(table: Table) -> Figure:
     """Say why there is nothing to draw."""
     drawn = figure(6, 1.2)

@@ -21,7 +21,7 @@ from calibration.training.identity import identity_of
 from calibration.training.memory import kept_when_freed
 from calibration.training.optimisers import clip, optimiser_of
 from calibration.training.processes import in_processes
-from calibration.training.schedule import factor_of
+from calibration.training.schedule import after_plateaus, factor_of, plateaus
 from calibration.training.settings import LoopSettings
 from calibration.training.state import State
 from calibration.training.tally import Tally
@@ -134,12 +134,13 @@ def run(fabric: Fabric, job: Job, progress: Progress) -> History:
     while not state.finished:
         seed_everything(settings, state.epoch, rank, world)
         objective.train()
+        rate = settings.lr * after_plateaus(settings, history.validation)
         order = fabric.broadcast(torch.randperm(data.n_rows))
         tally = Tally()
         for number, rows in enumerate(data.split(order, batches)):
             rows = rows[rank::world]
             batch = data.take(rows)
-            lr = settings.lr * factor(state.epoch * batches + number)
+            lr = rate * factor(state.epoch * batches + number)
             for (part, loss_of), optimiser in turns:
                 losses = objective(Turn(loss_of, batch))
                 for each in optimisers:  # a generator's loss leaves gradients in the discriminator, too
@@ -241,6 +242,9 @@ def is_over(state: State, settings: LoopSettings) -> bool:
     history = state.history
     if history.validation and state.epoch - state.best_epoch >= settings.patience:
         history.stopped = f"no better validation loss for {settings.patience} epochs"
+        return True
+    if settings.schedule == "plateau" and plateaus(settings, history.validation) > settings.decays:
+        history.stopped = f"no better validation loss after {settings.decays} smaller learning rates"
         return True
     if settings.max_seconds and history.seconds > settings.max_seconds:
         history.stopped = f"the time given ({settings.max_seconds:g} s) was over"

@@ -20,8 +20,10 @@ class LoopSettings(BaseModel):
         One kernel for the whole update, in AdamW and Adam: faster, and different from torch's plain update in the last
         bit of a weight.
     schedule
-        Of the learning rate: ``"cosine"`` falls along half a cosine, to a thousandth at the end; ``"step"`` is
-        multiplied by `gamma` every `step` epochs; ``"constant"`` stays.
+        Of the learning rate: ``"cosine"`` falls along half a cosine, to `least` or else a thousandth; ``"step"`` is
+        multiplied by `gamma` every `step` epochs; ``"constant"`` stays; ``"plateau"`` is multiplied by `gamma` whenever
+        the validation loss has not fallen for `plateau` epochs, `decays` times and not below `least`; the training ends
+        when it would be for once more.
     warm_up
         How long the learning rate climbs at the beginning: a share of all steps below 1, a number of steps from 1 on.
     clip
@@ -54,9 +56,12 @@ class LoopSettings(BaseModel):
     weight_decay: float = Field(1e-2, ge=0)
     optimiser: Literal["adamw", "adam", "adamax"] = "adamw"
     fused: bool = False
-    schedule: Literal["cosine", "constant", "step"] = "cosine"
+    schedule: Literal["cosine", "constant", "step", "plateau"] = "cosine"
     step: int = Field(3, ge=1)
     gamma: float = Field(0.85, gt=0, le=1)
+    plateau: int = Field(5, ge=1)
+    decays: int = Field(4, ge=0)
+    least: float = Field(0.0, ge=0)
     warm_up: float = Field(0.1, ge=0)
     clip: float | None = Field(1.0, ge=0)
     patience: int = Field(10, ge=1)

@@ -10,27 +10,81 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("psutil")
 
-from benchmarks.full_size_step import PRIOR, Step, apart, brainae, foretell, largest, measure, prior, row
+from benchmarks.full_size_step import PARTS, PRIOR, TASKS, Step, apart, foretell, largest, measure, part_of, prior, row
 from models.systems import SYSTEMS
 
 TINY = {"n_chans": 4, "n_times": 64, "embedding": 16, "filters": 4}
-SMALL: dict[str, dict[str, Any]] = {"brainae_encoder": TINY, "brainae_decoder": TINY}
+U_NET = {"hidden": 8, "base": 2, "kernels": [3, 3, 3, 3], "pools": [[3, 2, 2], [3, 2, 2], [1, 2, 2], [1, 1, 1]]}
+TRIAL = {"n_chans": 4, "n_times": 9, "sfreq": 10.0, **U_NET}
+MOUSE = {"n_chans": 5, "n_times": 1, "out_shape": [1, 12, 14], "sfreq": 1.0}
+GREY_ENCODER = {"image": [1, 12, 14], "channels": 4, "kernel": 3, "hidden_kernel": 3, "layers": 2}
+SMALL: dict[str, dict[str, Any]] = {
+    "brainae_encoder": TINY,
+    "brainae_decoder": TINY,
+    "spikes2video": {**TRIAL, "out_shape": [3, 9, 8, 8]},
+    "spikes2video_streaming": {**TRIAL, "out_shape": [3, 8, 8]},
+    "v1_encoder": {"n_chans": 5, **GREY_ENCODER},
+    "v1_gan": {**MOUSE, "readin": 4, "context": [2, 3], "channels": [4, 4], "kernels": [3, 3]},
+    "v1_discriminator": {"image": [1, 12, 14], "channels": [4, 4], "kernels": [5, 3]},
+    "v1_cnn": {**MOUSE, "channels": [4, 4, 4, 4, 4]},
+    "v1_latent": {**MOUSE, "out_shape": [4, 2, 2], "hidden": [32]},
+    "v1_feature_readin": {**MOUSE, "out_shape": [4, 3, 3], "readin": 2, "widths": [3, 3]},
+    "v1_feature_inverter": {"features": [4, 3, 3], "widths": [4], "refined": [[4, 3]]},
+    "image2ecog": {"n_chans": 3, "n_times": 10, "size": 16, "conv": [4], "pool": 2, "hidden": [8]},
+    "brain2pix": {
+        "n_chans": 7,
+        "n_times": 5,
+        "out_shape": [3, 16, 16],
+        "sfreq": 1.4,
+        "regions": [4, 3],
+        "widths": [4, 8],
+    },
+    "brain2pix_discriminator": {"n_in": 10, "widths": [4, 8]},
+}
+LOSSES = {
+    "brainae": {"loss", "con", "fea", "recon_brain", "recon_image"},
+    "spikes2video": {"loss", "ssim", "mse"},
+    "image2ecog": {"loss", "mse", "corr"},
+    "mouse-v1-gan": {"loss", "stimulus", "adversarial", "discriminator"},
+    "mouse-v1-cnn": {"loss"},
+    "mouse-v1-inversion": {"loss", "poisson", "roughness"},
+    "brain2pix": {"loss", "adversarial", "feature", "pixel"},
+}
 PRIOR_ARGS: dict[str, Any] = {"embedding": 8, "condition": 8, "widths": [16, 8], "time": 8}
 
 
-def check(found: Step) -> None:
+MOVED = {"spikes2video": 0.4, "brain2pix": 0.6}
+"""Part of the weights that a step moves at least; where a clip is one frame long, or few pixels have a voxel, most of a
+kernel sees nothing."""
+
+
+@pytest.fixture(autouse=True)
+def same_weights() -> None:
+    """Networks of a few weights: drawn otherwise, a unit may answer nothing and its weights stay."""
+    import torch
+
+    torch.manual_seed(0)
+
+
+def check(found: Step, moved: float = 0.9) -> None:
     assert len(found.seconds) == 2
     assert all(0 < seconds < 60 for seconds in found.seconds)
     assert 0 < found.before_mb <= found.peak_mb
     assert all(math.isfinite(value) for value in found.losses.values())
-    assert found.moved > 0.9
+    assert found.moved > moved
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", [name for name, system in SYSTEMS.items() if system.paper in TASKS])
 def test_a_step_of_a_small_system_moves_its_weights_and_is_measured(name: str) -> None:
-    found = measure(name, 6, "cpu", brainae(SYSTEMS[name], 6, "cpu", SMALL))
-    check(found)
-    assert set(found.losses) == {"loss", "con", "fea", "recon_brain", "recon_image"}
+    paper = SYSTEMS[name].paper
+    found = measure(name, 6, "cpu", TASKS[paper](SYSTEMS[name], 6, "cpu", SMALL))
+    check(found, MOVED.get(paper, 0.9))
+    assert set(found.losses) == LOSSES.get(name, LOSSES.get(paper))
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_step_of_a_part_that_is_trained_by_itself_is_measured(name: str) -> None:
+    check(measure(name, 6, "cpu", part_of(name, 6, "cpu", SMALL)))
 
 
 def test_a_step_of_a_small_prior_is_measured() -> None:

@@ -85,6 +85,14 @@ def test_an_unknown_experiment_is_told_with_the_closest() -> None:
         module.chosen(TOY, ["twoo"])
 
 
+def test_weights_that_a_paper_has_no_use_for_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = Request("small", weights={"alexnet": tmp_path / "file.pth"})
+    with pytest.raises(ConfigError, match=r"toy uses no weights called 'alexnet'\. It can use: none"):
+        module.reproduce("toy", request, tmp_path)
+    monkeypatch.setitem(PAPERS, "toy", replace(TOY, weights={"alexnet": "to look through"}))
+    assert len(module.reproduce("toy", request, tmp_path).results) == 2
+
+
 def test_an_unknown_paper_is_told_with_the_closest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'brainae'"):
         module.reproduce("brainea", Request("small"), tmp_path)

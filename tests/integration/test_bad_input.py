@@ -207,7 +207,7 @@ def test_a_recipe_with_a_wrong_key_or_value_says_which(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("calibrate", "p300-mues", "--out", "b"), "(did you mean 'p300-muse'?). Shipped recipes: brainae-eeg"),
+        (("calibrate", "p300-mues", "--out", "b"), "(did you mean 'p300-muse'?). Shipped recipes: brain2pix"),
         (("calibrate", "p300-muse", "--out", "b"), "does not say where it lies: give --data PATH"),
         (("calibrate", "p300-muse", "--out", "b", "--set", "train.epochs"), "expected KEY=VALUE"),
         (

@@ -13,6 +13,8 @@ from onnx import inliner, shape_inference
 
 LIST = json.loads((Path(__file__).with_name("tensorrt_operators.json")).read_text())
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan"})
+LARGE = 2**20
+"""Bytes of a constant that is a weight and no shape: what it holds is of no concern here, and takes its time."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ def dtype(code: int) -> str:
 def nodes(content: bytes) -> Iterator[tuple[Any, Scope]]:
     """Every node with what it sees: local functions written out where they are called, then all nested graphs."""
     model = onnx.load_model_from_string(content)
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) > LARGE:
+            tensor.ClearField("raw_data")
     model = shape_inference.infer_shapes(inliner.inline_local_functions(model), strict_mode=True)
     yield from _nodes(model.graph, Scope({}, frozenset()))
 

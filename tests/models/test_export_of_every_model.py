@@ -25,11 +25,15 @@ BYTES_PER_PARAMETER = 50
 """The exporter, the checker and what infers shapes each make copies."""
 
 
+WITHIN = {"v1_feature_readin": "v1_resnet", "v1_feature_inverter": "v1_resnet"}
+"""Networks that are, as published, a part of another one's graph, with the same sizes: exported there."""
+
+
 def everything() -> Iterator[Any]:
     """Every network small; as published, in every published size, where there is time for it."""
     for name, row in MODELS.items():
         yield pytest.param((name, None), id=name)
-        for size in ("", *row.also):
+        for size in () if name in WITHIN else ("", *row.also):
             yield pytest.param((name, size), id=f"{name}-{size or 'published'}", marks=pytest.mark.slow)
 
 

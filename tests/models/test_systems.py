@@ -14,7 +14,9 @@ from models.table import MODELS
 
 ROOT = Path(models.__file__).parents[1]
 RECIPES = ROOT / "calibration" / "recipes"
-DOCUMENTED = (ROOT / "docs" / "models.md").read_text().splitlines()
+FIRST = ("EEG", "waves", "8587 neurons", "FixedRF")
+"""Names of the sizes that stand first in their rows."""
+DOCUMENTED = (ROOT / "docs" / "models.md").read_text().split("## Systems of the papers")[1].splitlines()
 
 
 @pytest.fixture(params=SYSTEMS.values(), ids=list(SYSTEMS))
@@ -26,11 +28,14 @@ def system(request: pytest.FixtureRequest) -> SystemRow:
 def test_its_networks_are_in_the_table_at_its_size(system: SystemRow) -> None:
     for name in system.networks:
         row = MODELS[name]
-        assert not row.also or system.size in row.also or system.size == "EEG"
+        assert not row.also or system.size in row.also or system.size in FIRST
     assert set(system.baselines) <= set(MODELS)
 
 
-def test_its_parts_fit_together(system: SystemRow) -> None:
+@pytest.mark.parametrize(
+    "system", [row for row in SYSTEMS.values() if row.paper == "brainae"], ids=lambda row: row.name
+)
+def test_an_encoder_and_its_decoder_fit_together(system: SystemRow) -> None:
     encoder, decoder = (MODELS[f"brainae_{part}"].at(system.size) for part in ("encoder", "decoder"))
     assert encoder.inputs == (decoder.output,)
     assert decoder.inputs == (encoder.output,)

@@ -18,6 +18,20 @@ def test_it_has_exactly_the_published_number_of_parameters() -> None:
     assert image.shape == (2, 1, 36, 64)
 
 
+def test_the_forms_of_the_project_s_own_runs_are_there_too() -> None:
+    with torch.device("meta"):
+        wide = build(8587, 1, (1, 36, 64), 1.0, unflatten=(64, 18, 32))
+        cropped = build(8587, 1, (1, 36, 64), 1.0, final="deconv").eval()
+        assert cropped(torch.empty(2, 8587, 1)).shape == (2, 1, 36, 64)
+    assert round(sum(parameter.numel() for parameter in wide.parameters()) / 1e6, 1) == 323.5
+    assert cropped.crop == (slice(2, 38), slice(2, 66))
+
+
+def test_the_printed_latent_belongs_to_another_picture_size() -> None:
+    with pytest.raises(ValueError, match="a read-in of 9 x 16 grows to images of 18 x 32"):
+        build(8587, 1, (1, 36, 64), 1.0, unflatten=(3, 9, 16))
+
+
 @pytest.mark.parametrize("out_shape", [(1, 28, 28), (3, 12, 20), (1, 6, 6)])
 def test_the_default_geometry_fits_every_even_image(out_shape: tuple[int, int, int]) -> None:
     assert build(5, 2, out_shape, 10.0, **SMALL).eval()(torch.zeros(2, 5, 2)).shape == (2, *out_shape)

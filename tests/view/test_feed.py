@@ -123,7 +123,6 @@ def test_a_stream_still_there_but_of_no_part_any_more_is_let_go(session: FakeSes
     state = ViewState()
     feed = Feed(state, lambda: known)
     assert watch(state, feed, lambda: state.health.state == "live" and "prediction" in state.connected)
-    time.sleep(0.01)
     newer = pylsl.StreamOutlet(
         pylsl.StreamInfo("newer-prediction", "Prediction", 2, 0.0, "float32", f"newer-{unique_id}/prediction")
     )

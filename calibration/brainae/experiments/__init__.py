@@ -8,14 +8,14 @@ from calibration.brainae import plots
 from calibration.brainae.experiments import signals, training, uses
 from calibration.brainae.pairs import Material
 from calibration.brainae.paper import published
-from calibration.brainae.plan import Experiment, Plan
+from calibration.brainae.plan import Plan
 from calibration.brainae.settings import BrainAESettings
 from calibration.brainae.trained import Trained
 from calibration.generation.experiment import generation
+from calibration.tables.experiment import Experiment, chosen
 from calibration.tables.items import Row
 from calibration.tables.plots import courses, matrices
 from calibration.tables.table import Table
-from streamkit.errors import ConfigError, did_you_mean
 
 __all__ = ["EXPERIMENTS", "Experiment", "Plan", "Table", "run"]
 
@@ -81,13 +81,7 @@ def run(
     ConfigError
         When there is no such experiment, or no seed.
     """
-    if name not in EXPERIMENTS:
-        raise ConfigError(
-            f"BrainAE has no experiment {name!r}.{did_you_mean(name, EXPERIMENTS)} There are: {', '.join(EXPERIMENTS)}"
-        )
-    if not seeds:
-        raise ConfigError("an experiment needs a seed at least, none was given")
-    table = EXPERIMENTS[name].run(trained, settings, seeds, plan or Plan())
+    table = chosen("BrainAE", EXPERIMENTS, name, seeds).run(trained, settings, seeds, plan or Plan())
     facts = facts_of(trained.material)
     rows = [{"experiment": name, **facts, **row, "paper": figures_for(name, row)} for row in table.rows]
     return Table(rows, table.arrays)

@@ -28,6 +28,9 @@ OF_TORCHVISION = {
     "alexnet": (torchvision.models.AlexNet_Weights.IMAGENET1K_V1, True),
     "alexnet_features_4": (torchvision.models.AlexNet_Weights.IMAGENET1K_V1, False),
     "alexnet_features_11": (torchvision.models.AlexNet_Weights.IMAGENET1K_V1, False),
+    "alexnet_pool2": (torchvision.models.AlexNet_Weights.IMAGENET1K_V1, False),
+    "alexnet_pool5": (torchvision.models.AlexNet_Weights.IMAGENET1K_V1, False),
+    "alexnet_fc6": (torchvision.models.AlexNet_Weights.IMAGENET1K_V1, False),
     "inception_v3_avgpool": (torchvision.models.Inception_V3_Weights.IMAGENET1K_V1, False),
     "efficientnet_b1_avgpool": (torchvision.models.EfficientNet_B1_Weights.IMAGENET1K_V2, False),
 }
@@ -123,6 +126,20 @@ def test_layers_of_alexnet_are_read_out_of_its_file(name, layers, alexnet):
     x = pictures(2, 80)
     with torch.inference_mode():
         expected = whole.features[:layers](squeezed(x, 256))
+    found = encoded(FEATURES[name], file, x)
+    assert found.shape == (2, FEATURES[name].dim)
+    assert_alike(found, expected)
+
+
+@pytest.mark.parametrize("name", ["alexnet_pool2", "alexnet_pool5", "alexnet_fc6"])
+def test_the_layers_that_brain2pix_scores_by_are_pools_two_and_five_and_the_first_fully_connected(name, alexnet):
+    whole, file = alexnet
+    x = pictures(2, 80)
+    small = squeezed(x, 224)
+    with torch.inference_mode():
+        pool5 = whole.features[:13](small)
+        fc6 = whole.classifier[1](whole.avgpool(pool5).flatten(1))
+        expected = {"alexnet_pool2": whole.features[:6](small), "alexnet_pool5": pool5, "alexnet_fc6": fc6}[name]
     found = encoded(FEATURES[name], file, x)
     assert found.shape == (2, FEATURES[name].dim)
     assert_alike(found, expected)

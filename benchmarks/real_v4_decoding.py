@@ -1,0 +1,297 @@
+"""Pictures from macaque V4: inverted encoder, CNN and GAN beside mean image, ridge and the nearest of known pictures.
+
+python -m benchmarks.real_v4_decoding FOLDER/v4_cowley --out OUT            # all folds: hours; goes on where it was
+python -m benchmarks.real_v4_decoding FOLDER/v4_cowley --out OUT --folds 0 --seeds 1   # a pilot
+
+Pictures are decoded at 28 x 28 grey. Four sessions are learnt together, one core and a readout or read-in for each, on
+folds of whole clusters of pictures (`benchmarks.v4_data`). One fold picks epochs, the inversion's step, how many
+neighbours are averaged, how encoders are mixed and which decoder is the best: none of it sees the fold that is tested.
+CNN and GAN are then trained anew with the pictures set aside, as ridge is. Every method tells a picture from the same
+list of 99 others. The Gabor ridge (which sees colour, at full size) and the pixel ridge are computed here too; beside
+the encoder that is inverted there is one of colour pictures of 56 x 56.
+
+Each finished fold is kept in OUT (``fold-K.npz``); the report is one JSON object on standard output, the contact sheet
+of 24 held-out pictures is ``OUT/pictures.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.bench.machine import machine
+from benchmarks.v4_data import SESSIONS, Array, Data, distractors, folds_of, read
+from benchmarks.v4_methods import NEIGHBOURS, Encoders, Weights, best_mix, decode, mixed, nearest, refitted
+from benchmarks.v4_scores import ENCODER, RIDGE, WIDE, pixel_r, scores, sheet
+from calibration.closed_form import ridge_raw
+from calibration.mouse_v1.fit_decoder import FittedDecoder, Guide, fit_decoder
+from calibration.mouse_v1.fit_encoder import FittedEncoder, fit_encoder
+from calibration.mouse_v1.inversion import choose, invert
+from calibration.mouse_v1.material import Animal, Responses
+from calibration.mouse_v1.meis import most_exciting
+from calibration.mouse_v1.settings import (
+    CNN,
+    GAN,
+    DecoderSettings,
+    EncoderSettings,
+    InversionSettings,
+    MEISettings,
+)
+from calibration.mouse_v1.trained import Search
+
+MIXED = "encoders, mixed"
+MEAN, PRIOR, INVENC, CNN_NAME, GAN_NAME = "mean image", "nearest prior", "InvEnc", "CNN", "GAN"
+WITH_RIDGE, CHOSEN = "CNN and ridge, mixed", "chosen"
+logger = logging.getLogger("benchmarks.real_v4_decoding")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is trained; `wide` is an encoder of colour pictures of 56 x 56, which is mixed and not inverted."""
+
+    encoder: EncoderSettings
+    wide: EncoderSettings | None
+    meis: MEISettings
+    inversion: InversionSettings
+    search: Search
+    cnn: DecoderSettings
+    gan: DecoderSettings
+
+
+SMALL_DATA = EncoderSettings(
+    layers=3,
+    channels=24,
+    kernel=7,
+    hidden_kernel=5,
+    smooth=1.0,
+    sparse=0.01,
+    shift=1,
+    lr=0.01,
+    epochs=60,
+    batch_size=32,
+)
+SIZES = Sizes(
+    encoder=SMALL_DATA,
+    wide=SMALL_DATA.but(kernel=9, hidden_kernel=7, shift=3, epochs=40),
+    meis=MEISettings(steps=100, lr=2.0),
+    inversion=InversionSettings(batch_size=200),
+    search=Search((10.0, 30.0, 100.0, 300.0), (1.5, 2.5), (30, 100, 300)),
+    cnn=CNN.but(
+        unflatten=(8, 14, 14),
+        channels=(32, 24, 16),
+        kernels=(5, 5, 4),
+        strides=(2, 1, 1),
+        paddings=(1, 2, 1),
+        dropout=0.2,
+        loss="correlation",
+        lr=1e-3,
+        epochs=40,
+        batch_size=64,
+        select="r",
+        warm_start=True,
+    ),
+    gan=GAN.but(
+        channels=(32, 24, 24, 16, 12),
+        kernels=(5, 5, 3, 3, 3),
+        readin=48,
+        context=(8, 32),
+        dropout=0.2,
+        critic=(24, 24, 16, 12, 12),
+        critic_kernels=(5, 5, 3, 3, 3),
+        lr=1e-3,
+        epochs=60,
+        batch_size=32,
+        select="r",
+    ),
+)
+
+
+def animals_of(data: Data, images: Array, train: Array, aside: Array, test: Array) -> list[Animal]:
+    """Every session as an animal that sees `images`, of all rows of `data`."""
+    found = []
+    for k, name in enumerate(SESSIONS):
+        units = np.flatnonzero(data.unit_session == k)
+        parts = {}
+        for part, rows in (("train", train), ("validation", aside), ("test", test)):
+            own = rows[data.session[rows] == k]
+            X = data.Y[np.ix_(own, units)].astype(np.float32)
+            parts[part] = Responses(X, images[own], np.arange(len(own)))
+        found.append(Animal(f"s{name}", **parts))
+    return found
+
+
+def fold(data: Data, train: Array, aside: Array, test: Array, sizes: Sizes, seeds: tuple[int, ...]) -> dict[str, Array]:
+    """Predicted responses and pictures of the tested presentations, by method; what was chosen is logged."""
+    animals = animals_of(data, data.grey, train, aside, test)
+    networks = {ENCODER: (fitted_encoders(animals, sizes.encoder, seeds), data.grey)}
+    if sizes.wide is not None:
+        wide = animals_of(data, data.images, train, aside, test)
+        networks[WIDE] = (fitted_encoders(wide, sizes.wide, seeds), data.images)
+    first = networks[ENCODER][0][0]
+    guides = {
+        each.name: Guide(most_exciting(first.of(each.name), each.train.out_shape, sizes.meis), first.places(each.name))
+        for each in animals
+    }
+    decoders = {
+        CNN_NAME: both_fits(animals, sizes.cnn, seeds, None),
+        GAN_NAME: both_fits(animals, sizes.gan, seeds, guides),
+    }
+    found: dict[str, list[tuple[NDArray[np.intp], Array]]] = {}
+    for k, animal in enumerate(animals):
+        encoders = Encoders(data, networks, animal.name, k)
+        rows, whole = encoders.rows(test), np.concatenate([train, aside])
+        weights = encoders.chosen(aside, train)
+        said = encoders.predict(rows, whole)
+        for name, values in (said | {MIXED: mixed(said, weights)}).items():
+            full = np.full((len(rows), data.Y.shape[1]), np.nan)
+            full[:, encoders.units] = values
+            found.setdefault(f"encode/{name}", []).append((rows, full))
+        images, facts = decoded(encoders, weights, animal, (train, aside), first, decoders, sizes)
+        logger.info("%s: %s", animal.name, json.dumps({"encoders": weights, **facts}))
+        for name, values in images.items():
+            found.setdefault(f"decode/{name}", []).append((rows, values))
+    return {name: in_order(parts, test) for name, parts in found.items()}
+
+
+def fitted_encoders(animals: list[Animal], settings: EncoderSettings, seeds: tuple[int, ...]) -> list[FittedEncoder]:
+    """One per seed."""
+    found = [fit_encoder(animals, settings.but(seed=seed)) for seed in seeds]
+    history = found[0].history
+    logger.info(
+        "encoder: %d epochs, %.0f s, validation r %.3f", len(history.train), history.seconds, -min(history.validation)
+    )
+    return found
+
+
+def both_fits(
+    animals: list[Animal], settings: DecoderSettings, seeds: tuple[int, ...], guides: dict[str, Guide] | None
+) -> tuple[list[FittedDecoder], list[FittedDecoder]]:
+    """Decoders that leave the pictures set aside out, and those that are trained on them as well."""
+    named = settings.but(animals=tuple(animal.name for animal in animals))
+    models = [fit_decoder(animals, named.but(seed=seed), guides=guides) for seed in seeds]
+    history = models[0].history
+    logger.info(
+        "%s: %.0f s, best epoch %d, %.3f", named.decoder, history.seconds, history.best + 1, min(history.validation)
+    )
+    return models, refitted(animals, models, named, guides)
+
+
+def in_order(parts: list[tuple[NDArray[np.intp], Array]], test: Array) -> Array:
+    """Values of all sessions in the order of the tested rows."""
+    rows = np.concatenate([rows for rows, _ in parts])
+    values = np.concatenate([values for _, values in parts])
+    order = {int(row): k for k, row in enumerate(rows)}
+    return values[[order[int(row)] for row in test]]
+
+
+def decoded(
+    encoders: Encoders,
+    weights: Weights,
+    animal: Animal,
+    known: tuple[Array, Array],
+    encoder: FittedEncoder,
+    decoders: dict[str, tuple[list[FittedDecoder], list[FittedDecoder]]],
+    sizes: Sizes,
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Pictures of one session's tested presentations, by method, and what was chosen on those set aside."""
+    train, _ = known
+    data, whole = encoders.data, np.concatenate(known)
+    parts = {"aside": animal.validation, "test": animal.test}
+    fitted_to, shown = {"aside": train, "test": whole}, animal.validation.y
+    made: dict[str, dict[str, Array]] = {MEAN: {}, RIDGE: {}}
+    for part, given in parts.items():
+        rows = encoders.rows(fitted_to[part])
+        y = data.grey[rows].reshape(len(rows), -1).astype(np.float64)
+        weight, bias = ridge_raw(data.Y[np.ix_(rows, encoders.units)], y)
+        made[RIDGE][part] = (given.X @ weight.T + bias).reshape(given.y.shape)
+        made[MEAN][part] = np.repeat(y.mean(0)[None], len(given), 0).reshape(given.y.shape)
+    for name, (first, second) in decoders.items():
+        made[name] = {
+            "aside": decode(first, parts["aside"], animal.name),
+            "test": decode(second, parts["test"], animal.name),
+        }
+    prior = {part: nearest(encoders, weights, fitted_to[part], fitted_to[part], parts[part].X) for part in parts}
+    facts: dict[str, Any] = {"neighbours": max(NEIGHBOURS, key=lambda k: pixel_r(prior["aside"][k], shown))}
+    made[PRIOR] = {part: each[facts["neighbours"]] for part, each in prior.items()}
+    made[INVENC], facts["inversion"] = inverted(encoder, animal, sizes)
+    made[WITH_RIDGE], facts["cnn_share"] = best_mix(made[CNN_NAME], made[RIDGE], shown)
+    inner = {name: pixel_r(each["aside"], shown) for name, each in made.items()}
+    facts["chosen"] = max(inner, key=lambda name: inner[name])
+    made[CHOSEN] = made[facts["chosen"]]
+    return {name: each["test"].astype(np.float32) for name, each in made.items()}, facts | {"inner": inner}
+
+
+def inverted(encoder: FittedEncoder, animal: Animal, sizes: Sizes) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Pictures by the inverted encoder, with the step that is best on the pictures set aside."""
+    scale, shown = encoder.responses[animal.name], animal.validation.y
+    grid = (sizes.search.rates, sizes.search.sigmas, sizes.search.steps)
+    network, shape = encoder.of(animal.name), shown.shape[1:]
+    chosen, _ = choose(
+        network, scale(animal.validation.X), shape, sizes.inversion, lambda made: -pixel_r(made, shown), *grid
+    )
+    parts = {"aside": animal.validation, "test": animal.test}
+    made = {part: invert(network, scale(given.X), shape, chosen)[0] for part, given in parts.items()}
+    return made, chosen.model_dump(include={"lr", "sigma", "steps"})
+
+
+def run(data: Data, out: Path, sizes: Sizes, seeds: tuple[int, ...], folds: tuple[int, ...]) -> dict[str, Array]:
+    """Answers to every presentation of these folds; folds that are there already are read."""
+    out.mkdir(parents=True, exist_ok=True)
+    whole: dict[str, Array] = {}
+    for k, (train, aside, test) in enumerate(folds_of(data)):
+        if k not in folds:
+            continue
+        file = out / f"fold-{k}.npz"
+        if not file.is_file():
+            begin = time.monotonic()
+            found = fold(data, train, aside, test, sizes, seeds)
+            np.savez_compressed(file.with_suffix(".tmp.npz"), **found)
+            file.with_suffix(".tmp.npz").rename(file)
+            logger.info("fold %d: %.0f s", k, time.monotonic() - begin)
+        with np.load(file, allow_pickle=False) as found:
+            for name in found.files:
+                shape = (len(data.fold), *found[name].shape[1:])
+                whole.setdefault(name, np.full(shape, np.nan, np.float32))[test] = found[name]
+    return whole
+
+
+def main() -> None:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the folds and the contact sheet")
+    parser.add_argument("--seeds", type=int, default=2, help="networks whose answers are averaged (2)")
+    parser.add_argument("--narrow", action="store_true", help="without the encoder of colour pictures of 56 x 56")
+    parser.add_argument("--folds", default="0,1,2,3,4", help="which to run (all)")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    begin = time.monotonic()
+    data, folds = read(given.path), tuple(int(k) for k in given.folds.split(","))
+    sizes = replace(SIZES, wide=None) if given.narrow else SIZES
+    said = run(data, given.out, sizes, tuple(range(given.seeds)), folds)
+    sheet(data, said, given.out / "pictures.png")
+    facts = {
+        "machine": machine(),
+        "seconds": time.monotonic() - begin,
+        "seeds": given.seeds,
+        "folds": folds,
+        "note": "28 x 28 grey; repeat-averaged counts; r of encoding: mean over units and folds; identification: among "
+        "the same list of 100 pictures for every method; intervals: bootstrap over clusters of pictures",
+        "sizes": {name: getattr(sizes, name).model_dump(mode="json") for name in ("encoder", "meis", "cnn", "gan")},
+        "sessions": scores(data, said, distractors(data)),
+    }
+    json.dump(facts, sys.stdout, indent=1)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

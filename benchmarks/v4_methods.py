@@ -1,0 +1,145 @@
+"""What is done with macaque V4 inside one fold: encoders mixed, known pictures looked up, decoders refitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.v4_data import Array, Data
+from benchmarks.v4_scores import GABOR, pixel_r
+from calibration.closed_form import ridge_raw
+from calibration.metrics import column_correlations
+from calibration.mouse_v1.fit_decoder import FittedDecoder, Guide, fit_decoder
+from calibration.mouse_v1.fit_encoder import FittedEncoder
+from calibration.mouse_v1.material import Animal, Responses
+from calibration.mouse_v1.settings import DecoderSettings
+
+NEIGHBOURS = (1, 5, 20, 60)
+STEPS = 10
+"""Of a share, from none to all."""
+Weights = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """Everything that predicts responses of one session.
+
+    Attributes
+    ----------
+    fitted
+        By name: networks that differ in their seed, and the pictures that they take, of all rows of `data`.
+    session
+        Number of the session.
+    """
+
+    data: Data
+    fitted: Mapping[str, tuple[Sequence[FittedEncoder], Array]]
+    animal: str
+    session: int
+
+    @property
+    def units(self) -> NDArray[np.intp]:
+        """Columns of the session's units."""
+        return np.flatnonzero(self.data.unit_session == self.session)
+
+    def rows(self, rows: Array) -> NDArray[np.intp]:
+        """Those of the session."""
+        return rows[self.data.session[rows] == self.session]
+
+    def predict(self, rows: Array, fitted_to: Array) -> dict[str, Array]:
+        """Responses to any pictures, by name; the ridge is fitted to the session's pictures among `fitted_to`."""
+        own, data = self.rows(fitted_to), self.data
+        weight, bias = ridge_raw(data.pyramid[own].astype(np.float64), data.Y[np.ix_(own, self.units)])
+        found = {
+            name: np.mean([fitted.predict(images[rows], self.animal) for fitted in networks], axis=0)
+            for name, (networks, images) in self.fitted.items()
+        }
+        return found | {GABOR: data.pyramid[rows] @ weight.T + bias}
+
+    def chosen(self, aside: Array, train: Array) -> Weights:
+        """Shares of the encoders that predict the pictures set aside best."""
+        own = self.rows(aside)
+        said, recorded = self.predict(own, train), self.data.Y[np.ix_(own, self.units)]
+        options = [dict(zip(said, shares, strict=True)) for shares in simplex(len(said))]
+        return max(options, key=lambda weights: mean_r(mixed(said, weights), recorded))
+
+
+def mean_r(said: Array, recorded: Array) -> float:
+    """Mean correlation over units; one whose prediction is constant counts as 0."""
+    return float(np.nan_to_num(column_correlations(said, recorded)).mean())
+
+
+def simplex(n: int) -> list[tuple[float, ...]]:
+    """All shares of `n` parts in steps of a tenth."""
+    return [
+        tuple(k / STEPS for k in (*head, STEPS - sum(head)))
+        for head in product(range(STEPS + 1), repeat=n - 1)
+        if sum(head) <= STEPS
+    ]
+
+
+def mixed(parts: Mapping[str, Array], weights: Weights) -> Array:
+    """The weighted sum of what there is by name."""
+    return sum(weights[name] * parts[name] for name in parts)  # type: ignore[return-value]
+
+
+def nearest(encoders: Encoders, weights: Weights, fitted_to: Array, known: Array, X: Array) -> dict[int, Array]:
+    """Mean of the k known pictures whose predicted responses are most like the recorded ones, by k.
+
+    Likeness is the likelihood under independent noise of each unit, as large as what is not predicted of it.
+    """
+    own, data = encoders.rows(fitted_to), encoders.data
+    said = mixed(encoders.predict(known, fitted_to), weights)
+    left = data.Y[np.ix_(own, encoders.units)] - mixed(encoders.predict(own, fitted_to), weights)
+    scale = 1 / np.sqrt(np.maximum(left.var(0), 1e-6))
+    a, b = X * scale, said * scale
+    order = np.argsort((a**2).sum(1)[:, None] - 2 * a @ b.T + (b**2).sum(1), axis=1)
+    return {k: data.grey[known[order[:, :k]]].mean(1) for k in NEIGHBOURS}
+
+
+def best_mix(first: Mapping[str, Array], second: Mapping[str, Array], shown: Array) -> tuple[dict[str, Array], float]:
+    """Two decoders' pictures mixed by the share that correlates best with the pictures set aside."""
+    shares = [k / STEPS for k in range(STEPS + 1)]
+    value = {w: pixel_r(w * first["aside"] + (1 - w) * second["aside"], shown) for w in shares}
+    best = max(value, key=lambda w: value[w])
+    return {part: best * first[part] + (1 - best) * second[part] for part in first}, best
+
+
+def with_aside(animal: Animal) -> Animal:
+    """The same session, trained on the pictures set aside as well."""
+    first, second = animal.train, animal.validation
+    joined = Responses(
+        np.concatenate([first.X, second.X]),
+        np.concatenate([first.images, second.images]),
+        np.concatenate([first.shown, second.shown + len(first.images)]),
+    )
+    return replace(animal, train=joined)
+
+
+def refitted(
+    animals: Sequence[Animal],
+    models: Sequence[FittedDecoder],
+    settings: DecoderSettings,
+    guides: Mapping[str, Guide] | None = None,
+) -> list[FittedDecoder]:
+    """Decoders trained anew on everything but the test, for as many epochs as were best on the pictures set aside."""
+    whole = [with_aside(animal) for animal in animals]
+    return [
+        fit_decoder(
+            whole,
+            settings.but(seed=fitted.settings.seed, epochs=fitted.history.best + 1),
+            guides=guides,
+            loop={"keep": "last"},
+        )
+        for fitted in models
+    ]
+
+
+def decode(models: Sequence[FittedDecoder], given: Responses, animal: str) -> Any:
+    """Pictures of one session, mean over seeds."""
+    return np.mean([fitted.predict(given.X, animal) for fitted in models], axis=0)

@@ -1,0 +1,80 @@
+"""The paper's experiments by name; a new one is one function and one row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from calibration.spikes2video.experiments import activity, amount, areas, decoding, encoding, online, plots
+from calibration.spikes2video.experiments.plan import Plan
+from calibration.spikes2video.paper import published
+from calibration.spikes2video.settings import Spikes2VideoSettings
+from calibration.spikes2video.trained import Trained
+from calibration.tables import experiment
+from calibration.tables.experiment import Experiment, chosen
+from calibration.tables.plots import courses, dots
+from calibration.tables.table import Table
+
+__all__ = ["EXPERIMENTS", "Experiment", "Plan", "Table", "run"]
+
+EXPERIMENTS: dict[str, Experiment] = {
+    one.name: one
+    for one in (
+        Experiment("main", "Cue, colour and motion of reconstructed clips", decoding.main, plots.clips),
+        Experiment("networks", "The 3D U-Net, the MLP and the shallow CNN", decoding.networks, plots.clips),
+        Experiment(
+            "repeats",
+            "Scores by the number of reconstructions averaged",
+            decoding.repeats,
+            courses("averaged", "averaged"),
+        ),
+        Experiment("masking", "What changes without one region", areas.masking, dots),
+        Experiment("regions", "What one region tells alone", areas.regions, dots),
+        Experiment("encoder", "Activity predicted from clips, region by region", encoding.encoder, dots),
+        Experiment("bands", "Activity predicted in bands of frequency", encoding.bands, dots),
+        Experiment("similarity", "How alike trials are, on one side of the split and across it", activity.alike, dots),
+        Experiment("layouts", "Sites, moments and bottlenecks in two dimensions", activity.layouts, plots.layouts),
+        Experiment("sites", "Scores by the number of sites", amount.sites, courses("sites", "sites", split="level")),
+        Experiment(
+            "rates", "Scores by the rate of the bins", amount.rates, courses("sfreq", "bins per second", split="level")
+        ),
+        Experiment(
+            "streaming",
+            "A frame for every bin, while the trial runs",
+            online.streaming,
+            courses("at", "s", split="form"),
+        ),
+    )
+}
+
+
+told = partial(experiment.told, published)
+"""Lines of an experiment that also say its name, the data and the paper's figures."""
+
+
+def run(
+    name: str, trained: Trained, settings: Spikes2VideoSettings, seeds: Sequence[int], plan: Plan | None = None
+) -> Table:
+    """Run one experiment.
+
+    Parameters
+    ----------
+    name
+        A key of `EXPERIMENTS`.
+    trained
+        Holds the material; networks are shared by all experiments that are given the same one.
+    settings, seeds
+        Of the trainings: one per seed.
+
+    Returns
+    -------
+    Table
+        Its lines also say the experiment, the data, and the paper's figures where it has some.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such experiment, or no seed.
+    """
+    table = chosen("Spikes to video", EXPERIMENTS, name, seeds).run(trained, settings, seeds, plan or Plan())
+    return Table(told(name, table.rows, trained.material), table.arrays)

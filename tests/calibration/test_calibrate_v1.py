@@ -1,0 +1,190 @@
+"""Recipes whose decoder is of mouse V1: bundles that show a picture for every presentation, live as offline."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pylsl
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("skimage", reason="not run: scikit-image has the photographs")
+
+from apps.commands.verify import command
+from calibration.calibrate import CalibrationResult, calibrate
+from calibration.calibrate_v1 import settings_of
+from calibration.evaluate import evaluate
+from calibration.mouse_v1.settings import (
+    CNN,
+    ENCODER,
+    GAN,
+    SMALL_CNN,
+    SMALL_ENCODER,
+    SMALL_GAN,
+)
+from calibration.recipe import Recipe, load_recipe, shipped_recipes
+from streamkit.bundle import load_bundle
+from streamkit.errors import ConfigError
+from streamkit.lsl import find_one
+from streamkit.recording import read_recording
+from streamkit.replay import Replay
+from streamkit.session import Session
+
+FEW = (
+    "data.options.set={ units = { luminance = 40, simple = 24, complex = 16 }, groups = { "
+    'train = { photographs = ["camera", "coins", "moon"], n_patches = 120 }, '
+    'validation = { photographs = ["rocket"], n_patches = 10 }, '
+    'test = { photographs = ["coffee", "chelsea"], n_patches = 12, repeats = 2 } } }'
+)
+TINY = ["evaluate.permutations=20", "evaluate.bootstrap=50", "evaluate.n_way=6", "train.epochs=2", FEW]
+
+
+def small(name: str, *further: str) -> Recipe:
+    return load_recipe(name, [*TINY, *further])
+
+
+@pytest.fixture(scope="module")
+def cnn(tmp_path_factory: pytest.TempPathFactory) -> CalibrationResult:
+    folder = tmp_path_factory.mktemp("cnn")
+    recipe = small("mouse-v1-cnn-small", "model.args.channels=[16,12,8,8,8]", "train.epochs=30", "train.lr=0.003")
+    return calibrate(recipe, None, folder / "bundle", held_out_dir=folder / "held")
+
+
+@pytest.fixture(scope="module")
+def inverted(tmp_path_factory: pytest.TempPathFactory) -> CalibrationResult:
+    folder = tmp_path_factory.mktemp("inverted")
+    recipe = small("mouse-v1-inversion-small", "model.args.channels=6", "model.args.steps=12", "train.epochs=3")
+    return calibrate(recipe, None, folder / "bundle", held_out_dir=folder / "held")
+
+
+def test_the_shipped_recipes_ask_for_the_published_and_the_small_settings() -> None:
+    wanted = {"cnn": (CNN, SMALL_CNN), "gan": (GAN, SMALL_GAN), "inversion": (ENCODER, SMALL_ENCODER)}
+    assert sum(name.startswith("mouse-v1") for name in shipped_recipes()) == 6
+    for name, (full, tiny) in wanted.items():
+        assert settings_of(load_recipe(f"mouse-v1-{name}"))[0] == full
+        assert settings_of(load_recipe(f"mouse-v1-{name}-small"))[0] == tiny
+
+
+def test_a_bundle_shows_a_picture_from_black_to_white(cnn: CalibrationResult) -> None:
+    bundle = load_bundle(cnn.bundle.path)
+    assert bundle.contract.output.kind == "image"
+    assert bundle.contract.output.shape == (1, 18, 32)
+    assert cnn.parity <= 1e-4
+    assert bundle.provenance.simulated
+    assert cnn.held_out == ("test",)
+    found = {score.name: score for score in cnn.scores}
+    assert cnn.scores[0].name == "6-way identification"
+    assert found["pixel correlation"].value > 0.1
+    assert {"pixel correlation, ridge decoder", "pixel correlation, mean training image"} <= set(found)
+
+
+def test_evaluate_says_what_calibrate_said(cnn: CalibrationResult) -> None:
+    held = [read_recording(path) for path in cnn.held_out_recordings]
+    found = evaluate(cnn.bundle, held, backend="onnxruntime")
+    by_name = {score.name: score.value for score in cnn.scores}
+    assert len(found.answers.values) == 24
+    for score in found.scores:
+        assert score.value == pytest.approx(by_name[score.name], abs=1e-3)
+
+
+def test_the_gan_is_trained_with_its_encoder_and_can_be_taken_up_again(tmp_path: Path) -> None:
+    args = "{ channels = [8, 8], kernels = [3, 3], readin = 8, context = [2, 4], critic = [4], critic_kernels = [5], "
+    args += 'select = "ssim", guided_by = "small" }'
+    recipe = small("mouse-v1-gan-small", f"model.args={args}", "train.epochs=1")
+    made = [calibrate(recipe, None, tmp_path / name, resume=tmp_path / "resume") for name in ("one", "two")]
+    assert {path.name for path in (tmp_path / "resume" / "bundle").iterdir()} == {"encoder", "decoder"}
+    assert made[0].scores[0].value == made[1].scores[0].value
+    assert made[1].seconds < made[0].seconds
+    assert made[0].parity <= 1e-4
+
+
+def test_the_inverted_encoder_runs_as_long_as_there_is_time(inverted: CalibrationResult) -> None:
+    runner = inverted.bundle.contract.runner
+    assert runner.kind == "iterative"
+    assert (runner.max_steps, runner.budget_ms, runner.answer) == (12, 400.0, "shown")
+    assert inverted.parity <= 1e-4
+    opened = inverted.bundle.open_runner("onnxruntime")
+    try:
+        recording = read_recording(inverted.held_out_recordings[0])
+        window = np.ascontiguousarray(recording.signal().data[:1].T[None], np.float32)
+        few, many = (opened.infer(window, 0, steps) for steps in (1, 12))
+        assert opened.steps == 12
+    finally:
+        opened.close()
+    assert few.shape == many.shape == (1, 18, 32)
+    assert many.min() >= 0
+    assert many.max() <= 1
+    assert np.abs(few - many).max() > 0.01
+
+
+@pytest.mark.parametrize("made", ["cnn", "inverted"])
+def test_live_decoding_says_what_offline_says(made: str, request: pytest.FixtureRequest) -> None:
+    result: CalibrationResult = request.getfixturevalue(made)
+    words = [str(result.bundle.path), str(result.held_out_recordings[0]), "--json", "--backend", "onnxruntime"]
+    found = CliRunner().invoke(command, [*words, "--over", "memory"], standalone_mode=False)
+    assert found.exception is None, found.exception
+    report = json.loads(found.stdout)
+    assert report["passed"], report
+    assert report["live"] == report["expected"] == 24
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "said"),
+    [
+        ("mouse-v1-cnn-small", "model.name=linear", r"'linear' does not go with train\.method 'mouse-v1'"),
+        ("mouse-v1-cnn-small", "model.args.chanels=[3]", r"takes no 'chanels'"),
+        ("mouse-v1-cnn-small", "model.args.decoder=gan", r"'decoder' is not said there"),
+        ("mouse-v1-gan-small", "model.args.guided_by=tiny", r"'tiny' was given, expected published or small"),
+        ("mouse-v1-inversion-small", "model.args.readout=linear", r"only an encoder with the Gaussian readout"),
+        ("mouse-v1-cnn-small", 'data.options.animal=""', r"a bundle decodes one animal"),
+        ("mouse-v1-cnn-small", "split.validation=0.2", r"split\.validation names no group"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_refused_before_training(
+    tmp_path: Path, name: str, override: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        calibrate(small(name, override), None, tmp_path / "bundle")
+
+
+def test_method_and_target_belong_together() -> None:
+    with pytest.raises(ConfigError, match=r"'mouse-v1' needs target kind 'image'"):
+        load_recipe("mouse-v1-cnn-small", ["target.kind=signal", "target.stream=x", "window.mode=hop", "window.hop=1"])
+
+
+@pytest.mark.lsl
+@pytest.mark.slow
+@pytest.mark.parametrize("made", ["cnn", "inverted"])
+def test_a_replayed_stream_gives_images_on_a_stream_of_their_own(
+    made: str, request: pytest.FixtureRequest, unique_id: str
+) -> None:
+    result: CalibrationResult = request.getfixturevalue(made)
+    recording = read_recording(result.held_out_recordings[0])
+    replay = Replay(recording, base=unique_id, speed=4.0, wait_for_consumers=20.0)
+    session = Session(
+        result.bundle,
+        stream=f"source_id={replay.source_ids['v1-spikes']}",
+        markers=f"source_id={replay.source_ids['v1-pictures']}",
+        backend="onnxruntime",
+        uid=unique_id,
+        wait_for_clients=True,
+    )
+    running = threading.Thread(target=replay.run)
+    running.start()
+    session.start()
+    inlet = pylsl.StreamInlet(find_one(f"source_id={session.source_ids['prediction']}", timeout=20.0))
+    inlet.open_stream(20.0)
+    images = []
+    while running.is_alive() or not images:
+        values, _ = inlet.pull_chunk(0.5)
+        images += values
+    running.join()
+    session.stop()
+    assert inlet.info().type() == "Image"
+    pictures = np.array(images).reshape(-1, 1, 18, 32)
+    assert pictures.min() >= 0
+    assert pictures.max() <= 1
+    assert len(pictures) >= 15

@@ -1,0 +1,35 @@
+"""What ends the window, and when."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+pytest.importorskip("PyQt6.QtWidgets")
+
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QWidget
+
+from apps.view.app import _quits_on_signals, application
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are told apart on POSIX only")
+
+
+@POSIX
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_a_frame_closes_the_window_after_it(number: signal.Signals) -> None:
+    app, window, open_then = application(), QWidget(), []
+    window.show()
+
+    def frame() -> None:
+        os.kill(os.getpid(), number)
+        open_then.append(window.isVisible())
+
+    QTimer.singleShot(0, frame)
+    QTimer.singleShot(20_000, app.quit)
+    with _quits_on_signals(app):
+        app.exec()
+    assert open_then == [True]
+    assert not window.isVisible()
