@@ -13,6 +13,7 @@ from streamkit.inference.checked import network
 from streamkit.inference.graph import Graph, TensorSpec
 from streamkit.inference.quarantine import pass_quarantine
 from streamkit.inference.settings import Precision, Settings
+from streamkit.inference.signal_stack import same_signal_stack
 
 HINTS = {"float32": "f32", "int8": "f32", "bf16": "bf16"}
 
@@ -32,14 +33,15 @@ class OpenVinoBackend(Backend):
         if graph.digests:
             pass_quarantine(self.name, openvino.__version__, graph, settings, content)
         try:
-            core = openvino.Core()
-            _check_precision(core, settings.precision)
-            model = core.read_model(io.BytesIO(content))
-            # A fixed batch spares the request its shape inference on every call.
-            model.reshape({spec.name: list(spec.at_batch(settings.batch)) for spec in graph.inputs})
-            request: Any = core.compile_model(model, "CPU", _options(settings)).create_infer_request()
-            inputs = tuple(request.get_tensor(spec.name).data for spec in graph.inputs)
-            outputs = tuple(request.get_tensor(spec.name).data for spec in graph.outputs)
+            with same_signal_stack():
+                core = openvino.Core()
+                _check_precision(core, settings.precision)
+                model = core.read_model(io.BytesIO(content))
+                # A fixed batch spares the request its shape inference on every call.
+                model.reshape({spec.name: list(spec.at_batch(settings.batch)) for spec in graph.inputs})
+                request: Any = core.compile_model(model, "CPU", _options(settings)).create_infer_request()
+                inputs = tuple(request.get_tensor(spec.name).data for spec in graph.inputs)
+                outputs = tuple(request.get_tensor(spec.name).data for spec in graph.outputs)
         except BackendError:
             raise
         except Exception as error:

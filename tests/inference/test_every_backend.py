@@ -16,6 +16,7 @@ from onnx import helper
 from streamkit.errors import BackendError, ConfigError, MissingPackage
 from streamkit.inference import BACKENDS, Backend, Graph, Settings, open_backend, prove, torch_backend
 from streamkit.inference.settings import Device
+from streamkit.inference.signal_stack import signal_stack_size
 from tests import small_graphs
 
 SOURCES = Path(__file__).parents[2] / "streamkit" / "inference"
@@ -142,6 +143,15 @@ def test_a_value_that_is_not_finite_spoils_one_answer_only(opened: Backend, bad:
     spoilt[0, 1, 3] = bad
     assert not np.isfinite(opened.infer(spoilt)).any()
     np.testing.assert_array_equal(opened.infer(x), first)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="alternate signal stacks are looked at on Linux only")
+def test_signal_handlers_keep_their_stack(open_here: Open) -> None:
+    before = signal_stack_size()
+    backend = open_here()
+    assert signal_stack_size() == before
+    backend.close()
+    assert signal_stack_size() == before
 
 
 def test_it_runs_batches_when_opened_for_them(open_here: Open) -> None:
