@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from calibration.export import check_export, export_graph, run_torch
+from calibration.spikes2video.settings import SMALL
 from models.spikes2video import POOLS, Sheet, spikes2video, spikes2video_inverse
 from models.spikes2video_baselines import spikes2video_mlp, spikes2video_shallow
 from models.spikes2video_streaming import needed, spikes2video_streaming
@@ -46,6 +47,25 @@ def test_the_baselines_and_the_inverse_have_exactly_the_published_numbers() -> N
     assert n_parameters(published(spikes2video_shallow)) == 602_115
     with torch.device("meta"):
         assert n_parameters(spikes2video_inverse(140, 45, CLIP)) == 3_551_983
+
+
+def still(model: torch.nn.Module) -> list[int]:
+    """Frames that are the one before them once more, whatever the spikes."""
+    with torch.inference_mode():
+        clips = model(torch.randn(4, 5, 45))
+    steps = (clips[:, :, 1:] - clips[:, :, :-1]).abs().amax((0, 1, 3, 4))
+    return (torch.nonzero(steps < 1e-6).flatten() + 1).tolist()
+
+
+def test_nine_frames_in_the_middle_of_a_published_clip_are_one_and_the_same() -> None:
+    """All time passes one frame; what tells the frames apart on the way up is how near the ends they are."""
+    assert still(seeded(spikes2video, hidden=6, base=2)) == list(range(19, 27))
+
+
+def test_every_frame_of_the_small_network_is_its_own() -> None:
+    sizes = {"hidden": 6, "base": 2, "pools": SMALL.pools}
+    assert still(seeded(spikes2video, kernels=SMALL.kernels, **sizes)) == []
+    assert still(seeded(spikes2video, kernels=(3, 3, 3, 3), **sizes)) == list(range(14, 32))
 
 
 def test_every_block_has_the_published_shape() -> None:

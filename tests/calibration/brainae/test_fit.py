@@ -64,9 +64,12 @@ def test_a_code_of_1024_numbers_is_found_as_well() -> None:
 
 def test_reconstruction_alone_retrieves_far_less_than_the_full_objective() -> None:
     test = toy().test.by_image()
-    alone, full = (retrieval(fitted(weights=ABLATIONS[row]), test, DRAWS)[0] for row in ("recon only", "full"))
-    assert alone.each.mean() < 0.2
-    assert difference("full − recon only", [alone], [full], DRAWS)["ci95"][0] > 0.1
+    alone, full = (
+        [retrieval(fitted(weights=ABLATIONS[row], seed=seed), test, DRAWS)[0] for seed in (0, 1, 2)]
+        for row in ("recon only", "full")
+    )
+    assert np.mean([items.each for items in alone]) < 0.2
+    assert difference("full − recon only", alone, full, DRAWS)["ci95"][0] > 0.1
 
 
 def test_what_binds_brains_and_images_is_never_more_than_the_losses() -> None:
