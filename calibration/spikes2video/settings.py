@@ -80,8 +80,8 @@ SMALL = Spikes2VideoSettings(
     optimiser="adam",
     lr=0.003,
     batch_size=8,
-    step=8,
-    epochs=24,
+    step=16,
+    epochs=48,
     windows=6,
     seed=0,
 )
