@@ -27,10 +27,10 @@ POSITIONS = ("upper", "middle", "lower")
 CELLS = len(OBJECTS) * len(POSITIONS)
 FEWEST = 15
 """Trials that a unit must have of every object at every position."""
-WIDTH, HOP, FIRST = 300, 15, 40
+WIDTH, HOP, FIRST = 300, 45, 40
 """Milliseconds of a window of counts, from one to the next, and before the first."""
-STAGES = Stages(11, 20, 14)
-"""45 windows of a trial: those that end before the picture, those that are partly before it, and the rest."""
+STAGES = Stages(4, 7, 4)
+"""15 windows of a trial: those that end before the picture, those that are partly before it, and the rest."""
 SIZE, ICON = 16, 8
 """Pixels of a picture, and of the object in it."""
 
@@ -86,7 +86,7 @@ def read_unit(path: Path) -> Unit:
 
 
 def counts(raster: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """``(n, 1000)`` spikes to ``(n, 45)`` counts in overlapping windows."""
+    """``(n, 1000)`` spikes to ``(n, 15)`` counts in overlapping windows."""
     starts = FIRST + HOP * np.arange(STAGES.n_frames)
     before = np.cumsum(np.pad(raster, ((0, 0), (1, 0))), axis=1, dtype=np.float32)
     return before[:, starts + WIDTH] - before[:, starts]
@@ -122,7 +122,7 @@ def pseudo_trials(units: Sequence[Unit], counted: Sequence[NDArray[np.float32]],
     Parameters
     ----------
     counted
-        ``(n_trials, 45)`` of each unit.
+        ``(n_trials, 15)`` of each unit.
     chosen
         ``(n, n_units)``, cell by cell with as many rows each.
     """
@@ -154,7 +154,7 @@ def shows() -> Conditions:
 
 
 def clips() -> NDArray[np.uint8]:
-    """``(21, 3, 45, SIZE, SIZE)``: grey before the picture, then the picture."""
+    """``(21, 3, 15, SIZE, SIZE)``: grey before the picture, then the picture."""
     made = np.full((CELLS, 3, STAGES.n_frames, SIZE, SIZE), 128, np.uint8)
     made[:, :, STAGES.fixation :] = pictures()[:, :, None]
     return made

@@ -68,7 +68,8 @@ def test_without_signal_it_is_no_better_than_the_mean_clip() -> None:
 @pytest.mark.parametrize("network", [pytest.param("unet", marks=pytest.mark.slow), "mlp"])
 def test_eight_trials_are_learnt_by_heart(network: str) -> None:
     eight = trials(1)
-    learnt = fit_spikes2video(eight, None, SETTINGS.but(network=network, epochs=200, step=60))
+    wide = {"hidden": 128, "base": 8, "lr": 0.005} if network == "unet" else {}
+    learnt = fit_spikes2video(eight, None, SETTINGS.but(network=network, epochs=250, step=250, **wide))
     seen = learnt.predict(eight.X)
     assert error(seen, eight) < 0.6 * error(eight.video.mean(0), eight)
 
