@@ -44,15 +44,20 @@ def masking(trained: Trained, settings: Spikes2VideoSettings, seeds: Sequence[in
     whole = of_models(models, test, draws, CONTENT)
     means = [Scenes.of(fitted.predict(test.X), test).means() for fitted in models]
     rows, changed = rows_of(WHOLE, whole, test, draws), dict[str, dict[str, list[Items]]]()
+    left: dict[str, Scored] = {}
     for name in test.regions:
-        changed[name], left = _masked(name, models, means, test, draws)
+        changed[name], left[name] = _masked(name, models, means, test, draws)
         size = {"region": name, "sites": len(test.sites(name))}
         rows += [row(name, items, draws, **size) for items in changed[name].values()]
         for level in LEVELS:
-            rows += _worse(name, level, whole, left, draws, size)
+            rows += _worse(name, level, whole, left[name], draws, size)
     rows = corrected(rows)
     for metric in CHANGES:
         rows += _most({name: found[metric] for name, found in changed.items()}, draws)
+    for level in LEVELS:
+        without = {name: of_seeds(scored, level) for name, scored in left.items()}
+        for metric in CONTENT:
+            rows += _worst({name: found[metric] for name, found in without.items()}, level, draws)
     return Table(rows)
 
 
@@ -97,6 +102,17 @@ def _worse(name: str, level: Level, whole: Scored, left: Scored, draws: Draws, s
 def mean_of(seeds: Sequence[Items]) -> Array:
     """``(n,)`` mean over seeds of what is defined, condition by condition."""
     return np.array([mean(each) for each in np.stack([items.each for items in seeds], axis=1)])
+
+
+def _worst(found: dict[str, list[Items]], level: Level, draws: Draws) -> list[Row]:
+    """The score without the region that is missed most, less the scores without each of the others."""
+    least = {name: mean(mean_of(items)) * (-1 if items[0].lower else 1) for name, items in found.items()}
+    first = min(least, key=lambda name: np.nan_to_num(least[name], nan=np.inf))
+    return [
+        difference(named(f"without {first} − without {name}", level), others, found[first], draws, level=level)
+        for name, others in found.items()
+        if name != first
+    ]
 
 
 def _most(found: dict[str, list[Items]], draws: Draws) -> list[Row]:

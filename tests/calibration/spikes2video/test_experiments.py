@@ -129,6 +129,17 @@ def test_masking_has_the_paper_s_change_test_and_correction() -> None:
         assert tested["p_holm"] >= tested["p_t"]
 
 
+def test_the_region_that_is_missed_most_stands_beside_each_other() -> None:
+    rows = table("masking").rows
+    lines = {(line["row"], line["metric"]): line for line in rows}
+    for metric in ("cue r", "colour r"):
+        left = {region: lines[f"{region}, single trials", metric]["value"] for region in ("PFC", "MT", "V4")}
+        first = min(left, key=lambda region, left=left: left[region])
+        for other in set(left) - {first}:
+            found = lines[f"without {first} − without {other}, single trials", f"{metric}, difference"]
+            assert found["value"] == pytest.approx(left[first] - left[other], abs=1e-9)
+
+
 def test_single_regions_stand_beside_noise_by_both_of_the_paper_s_tests() -> None:
     for line in table("regions").rows:
         assert line["p_noise"] is None or 0 < line["p_noise"] <= 1
