@@ -28,6 +28,7 @@ from calibration.datasets import (
     uci_pictures,
     v1_world,
     world,
+    world_config,
 )
 from calibration.datasets.dataset import Dataset
 
@@ -189,7 +190,7 @@ _ROWS = (
         world.SOURCE,
         world.LICENCE,
         world.FOLDER,
-        world.WorldOptions,
+        world_config.WorldOptions,
         world.read,
     ),
     Dataset(
@@ -225,7 +226,7 @@ _ROWS = (
         movie_world.SOURCE,
         movie_world.LICENCE,
         movie_world.FOLDER,
-        movie_world.MovieOptions,
+        world_config.WorldOptions,
         movie_world.read,
     ),
     Dataset(

@@ -14,17 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from calibration.datasets.dataset import Options, world_named
 from calibration.datasets.dots_clips import Pixels, clips_of, conditions_of, stages_of
 from calibration.datasets.dots_config import DotsConfig, Spikes, load_dots
 from calibration.datasets.dots_recording import Shown, ch_names_of, recording_of, spec_of
 from calibration.datasets.world import generator
+from calibration.datasets.world_config import WorldOptions, configured, seeded
 from calibration.spikes2video.material import Conditions, Stages, Trials
 from streamkit.recording import Recording, RecordingMeta, Signal
 
@@ -41,25 +39,16 @@ WIDTH = 2.0
 FloatArray = NDArray[np.float64]
 
 
-class DotsOptions(Options):
-    """Which world, and what to change in it.
+class DotsOptions(WorldOptions):
+    """Which world, what to change in it, and what becomes of its frames.
 
     Parameters
     ----------
-    world
-        Name or file, where the path does not say it.
-    seed
-        Instead of the file's.
     frames
         An event and a stimulus for every frame, rather than one per trial.
-    set
-        Values to change by dotted key, e.g. ``{"noise.signal": 0.5}``.
     """
 
-    world: str = ""
-    seed: int | None = None
     frames: bool = False
-    set: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,7 +166,7 @@ def earlier(groups: dict[str, int], group: str) -> list[int]:
 
 def simulate(config: DotsConfig, seed: int | None = None) -> DotsWorld:
     """The world of a configuration; `seed` instead of its own."""
-    return DotsWorld(config if seed is None else config.model_copy(update={"seed": seed}))
+    return DotsWorld(seeded(config, seed))
 
 
 def base_rates(config: DotsConfig) -> FloatArray:
@@ -246,7 +235,7 @@ def world_of(path: Path, options: DotsOptions) -> DotsWorld:
     ConfigError
         When neither does.
     """
-    return simulate(load_dots(world_named(path, options.world, FOLDER), options.set), options.seed)
+    return DotsWorld(configured(path, options, load_dots, FOLDER))
 
 
 def read(path: Path, options: DotsOptions) -> Iterator[Recording]:

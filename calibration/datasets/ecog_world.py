@@ -25,14 +25,15 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
-from calibration.datasets.dataset import Options, listed, world_named
+from calibration.datasets.dataset import listed
 from calibration.datasets.ecog_pictures import Picture, pictures
 from calibration.datasets.ecog_world_config import EcogWorldConfig, Region, Wave, load_ecog_world
 from calibration.datasets.eeg_mixture import coloured
 from calibration.datasets.fields import gabor_pair
 from calibration.datasets.world import generator
+from calibration.datasets.world_config import WorldOptions, configured
 from streamkit.errors import ConfigError
 from streamkit.recording import Markers, Recording, RecordingMeta, Signal
 from streamkit.types import StreamSpec
@@ -45,25 +46,16 @@ EPOCH_S = 0.7
 BURST_HZ = 45.0
 
 
-class EcogWorldOptions(Options):
+class EcogWorldOptions(WorldOptions):
     """Which world, which of its people, and what to change in it.
 
     Parameters
     ----------
-    world
-        Name or file, where the path does not say it.
     subject
         Names such as ``s01``; all by default.
-    seed
-        Instead of the file's.
-    set
-        Values to change by dotted key, e.g. ``{"signal.signal": 0.5}``.
     """
 
-    world: str = ""
     subject: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
-    seed: int | None = None
-    set: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -296,7 +288,4 @@ def markers_of(config: EcogWorldConfig, shown: list[Picture], onsets: Array) -> 
 
 def read(path: Path, options: EcogWorldOptions) -> Iterator[Recording]:
     """Recordings of a world, simulated now."""
-    config = load_ecog_world(world_named(path, options.world, FOLDER), options.set)
-    if options.seed is not None:
-        config = config.model_copy(update={"seed": options.seed})
-    yield from simulate(config, options.subject)
+    yield from simulate(configured(path, options, load_ecog_world, FOLDER), options.subject)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from calibration.datasets.ecog_pictures import CATEGORIES
-from calibration.datasets.world_config import Part, Presentation, checked, read_table
+from calibration.datasets.world_config import Part, Presentation, loaded
 
 KIND = "visual-ecog"
 
@@ -162,18 +162,5 @@ class EcogWorldConfig(Part):
         return self
 
 
-def load_ecog_world(world: Path | str, changes: dict[str, Any] | None = None) -> EcogWorldConfig:
-    """Read a visual-ECoG world from a TOML file, or by the name of a shipped one.
-
-    Parameters
-    ----------
-    changes
-        Values to set instead of the file's, by dotted key, e.g. ``{"signal.signal": 0.5}``.
-
-    Raises
-    ------
-    ConfigError
-        When there is no such world, or a key or value in it is wrong.
-    """
-    table, file = read_table(world, changes or {}, KIND)
-    return checked(EcogWorldConfig, table, file)
+load_ecog_world = partial(loaded, EcogWorldConfig, KIND)
+"""`calibration.datasets.world_config.loaded`, of a world of this kind."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from calibration.datasets.world_config import Part, checked, read_table
+from calibration.datasets.world_config import Part, loaded
 
 KIND = "movie"
 
@@ -184,18 +184,5 @@ class MovieConfig(Part):
         return sum(area.voxels for area in self.areas)
 
 
-def load_movie(world: Path | str, changes: dict[str, Any] | None = None) -> MovieConfig:
-    """Read a movie world from a TOML file, or by the name of a shipped one.
-
-    Parameters
-    ----------
-    changes
-        Values to set instead of the file's, by dotted key, e.g. ``{"noise.signal": 0.5}``.
-
-    Raises
-    ------
-    ConfigError
-        When there is no such world, or a key or value in it is wrong.
-    """
-    table, file = read_table(world, changes or {}, KIND)
-    return checked(MovieConfig, table, file)
+load_movie = partial(loaded, MovieConfig, KIND)
+"""`calibration.datasets.world_config.loaded`, of a world of this kind."""

@@ -16,19 +16,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.signal import lfilter
 
-from calibration.datasets.dataset import Options, world_named
 from calibration.datasets.dots_recording import ch_names_of
 from calibration.datasets.movie_config import Haemodynamics, MovieConfig, load_movie
 from calibration.datasets.movie_frames import Shown, film_of
 from calibration.datasets.movie_recording import recording_of
 from calibration.datasets.world import generator
+from calibration.datasets.world_config import WorldOptions, configured, seeded
 from calibration.targets import GREY
 from streamkit.recording import Recording, RecordingMeta
 
@@ -38,24 +36,6 @@ FOLDER = "a movie world's TOML file, or the name of a shipped one"
 TAIL = 12
 """Volumes after the last frame, so that it has all of its own."""
 Array = NDArray[np.float64]
-
-
-class MovieOptions(Options):
-    """Which world, and what to change in it.
-
-    Parameters
-    ----------
-    world
-        Name or file, where the path does not say it.
-    seed
-        Instead of the file's.
-    set
-        Values to change by dotted key, e.g. ``{"noise.signal": 0.5}``.
-    """
-
-    world: str = ""
-    seed: int | None = None
-    set: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -224,10 +204,10 @@ def noise_of(config: MovieConfig, n: int, rng: np.random.Generator) -> Array:
 
 def simulate(config: MovieConfig, seed: int | None = None) -> MovieWorld:
     """The world of a configuration; `seed` instead of its own."""
-    return MovieWorld(config if seed is None else config.model_copy(update={"seed": seed}))
+    return MovieWorld(seeded(config, seed))
 
 
-def world_of(path: Path, options: MovieOptions) -> MovieWorld:
+def world_of(path: Path, options: WorldOptions) -> MovieWorld:
     """The world that a path and options name.
 
     Raises
@@ -235,10 +215,10 @@ def world_of(path: Path, options: MovieOptions) -> MovieWorld:
     ConfigError
         When neither does.
     """
-    return simulate(load_movie(world_named(path, options.world, FOLDER), options.set), options.seed)
+    return MovieWorld(configured(path, options, load_movie, FOLDER))
 
 
-def read(path: Path, options: MovieOptions) -> Iterator[Recording]:
+def read(path: Path, options: WorldOptions) -> Iterator[Recording]:
     """Recordings of a movie world, simulated now."""
     world = world_of(path, options)
     for run in world.runs:

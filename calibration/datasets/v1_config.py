@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from calibration.datasets.world_config import Group, Noise, Part, Patches, checked, read_table
+from calibration.datasets.world_config import Group, Noise, Part, Patches, loaded
 
 KIND = "v1"
 
@@ -107,18 +107,5 @@ class V1Config(Part):
         return self
 
 
-def load_v1(world: Path | str, changes: dict[str, Any] | None = None) -> V1Config:
-    """Read a world of this kind from a TOML file, or by the name of a shipped one.
-
-    Parameters
-    ----------
-    changes
-        Values to set instead of the file's, by dotted key, e.g. ``{"noise.signal": 0.5}``.
-
-    Raises
-    ------
-    ConfigError
-        When there is no such world, or a key or value in it is wrong.
-    """
-    table, file = read_table(world, changes or {}, KIND)
-    return checked(V1Config, table, file)
+load_v1 = partial(loaded, V1Config, KIND)
+"""`calibration.datasets.world_config.loaded`, of a world of this kind."""

@@ -18,17 +18,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from calibration.datasets.dataset import Options, world_named
 from calibration.datasets.fields import SIGMA, Population, blob, gabor_pair
 from calibration.datasets.photographs import Stimulus, choose, normalise
 from calibration.datasets.v1_config import V1Config, load_v1
 from calibration.datasets.world import generator
+from calibration.datasets.world_config import WorldOptions, configured, seeded
 from streamkit.errors import ConfigError, did_you_mean
 from streamkit.recording import Markers, Recording, RecordingMeta, Signal
 from streamkit.types import StreamSpec
@@ -40,25 +38,16 @@ FOLDER = "a V1 world's TOML file, or the name of a shipped one"
 FloatArray = NDArray[np.float64]
 
 
-class V1Options(Options):
+class V1Options(WorldOptions):
     """Which world, which mouse, and what to change in it.
 
     Parameters
     ----------
-    world
-        Name or file, where the path does not say it.
-    seed
-        Instead of the file's.
     animal
         One mouse; all of them where it is left out.
-    set
-        Values to change by dotted key, e.g. ``{"noise.signal": 0.5}``.
     """
 
-    world: str = ""
-    seed: int | None = None
     animal: str = ""
-    set: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -218,7 +207,7 @@ def looks_at(config: V1Config, coordinates: FloatArray) -> FloatArray:
 
 def simulate(config: V1Config, seed: int | None = None) -> V1World:
     """The world of a configuration; `seed` instead of its own."""
-    return V1World(config if seed is None else config.model_copy(update={"seed": seed}))
+    return V1World(seeded(config, seed))
 
 
 def world_of(path: Path, options: V1Options) -> V1World:
@@ -229,7 +218,7 @@ def world_of(path: Path, options: V1Options) -> V1World:
     ConfigError
         When neither does.
     """
-    return simulate(load_v1(world_named(path, options.world, FOLDER), options.set), options.seed)
+    return V1World(configured(path, options, load_v1, FOLDER))
 
 
 def read(path: Path, options: V1Options) -> Iterator[Recording]:

@@ -22,13 +22,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from calibration.datasets import eeg_mixture, fields, responses
-from calibration.datasets.dataset import Options, missing, world_named
+from calibration.datasets.dataset import missing, world_named
 from calibration.datasets.photographs import Stimulus, choose
 from calibration.datasets.responses import Presentations
-from calibration.datasets.world_config import Group, WorldConfig, load_world
+from calibration.datasets.world_config import Group, WorldConfig, WorldOptions, load_world, seeded
 from streamkit.errors import RecordingError
 from streamkit.recording import Markers, Recording, RecordingMeta, Signal, read_recording, write_recording
 from streamkit.types import StreamSpec
@@ -37,24 +36,6 @@ SOURCE = "simulated by streamkit from photographs in the scikit-image and scikit
 LICENCE = "photographs as their packages say (public domain, CC0, CC BY)"
 FOLDER = "a world's TOML file, the name of a shipped world, or a folder that 'streamkit simulate' wrote"
 TRUTH = "truth.json"
-
-
-class WorldOptions(Options):
-    """Which world, and what to change in it.
-
-    Parameters
-    ----------
-    world
-        Name or file, where the path does not say it.
-    seed
-        Instead of the file's.
-    set
-        Values to change by dotted key, e.g. ``{"noise.signal": 0.5}``.
-    """
-
-    world: str = ""
-    seed: int | None = None
-    set: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,7 +87,7 @@ def simulate(
     MissingPackage
         When a package that ships photographs is not installed.
     """
-    config = config if seed is None else config.model_copy(update={"seed": seed})
+    config = seeded(config, seed)
     progress("cutting photographs")
     stimuli = {
         name: choose(group, config.patches, generator(config.seed, "patches", name))

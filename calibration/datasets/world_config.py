@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from calibration.datasets.dataset import Options, world_named
 from streamkit.errors import ConfigError
 
 C = TypeVar("C", bound=BaseModel)
+
+
+class WorldOptions(Options):
+    """Which world, and what to change in it.
+
+    Parameters
+    ----------
+    world
+        Name or file, where the path does not say it.
+    seed
+        Instead of the file's.
+    set
+        Values to change by dotted key, e.g. ``{"noise.signal": 0.5}``.
+    """
+
+    world: str = ""
+    seed: int | None = None
+    set: dict[str, Any] = Field(default_factory=dict)
 
 
 class Part(BaseModel):
@@ -219,11 +239,13 @@ def shipped_worlds(kind: str = PHOTOGRAPHS) -> dict[str, Path]:
     }
 
 
-def load_world(world: Path | str, changes: dict[str, Any] | None = None) -> WorldConfig:
-    """Read a world from a TOML file, or by the name of a shipped one.
+def loaded(config: type[C], kind: str, world: Path | str, changes: dict[str, Any] | None = None) -> C:
+    """Read a world of one kind from a TOML file, or by the name of a shipped one.
 
     Parameters
     ----------
+    config
+        What its file holds.
     world
         File or name.
     changes
@@ -234,11 +256,38 @@ def load_world(world: Path | str, changes: dict[str, Any] | None = None) -> Worl
     ConfigError
         When there is no such world, or a key or value in it is wrong.
     """
-    table, file = read_table(world, changes or {})
-    return checked(WorldConfig, table, file)
+    table, file = read_table(world, changes or {}, kind)
+    return checked(config, table, file)
 
 
-def read_table(world: Path | str, changes: dict[str, Any], kind: str = PHOTOGRAPHS) -> tuple[dict[str, Any], Path]:
+load_world = partial(loaded, WorldConfig, PHOTOGRAPHS)
+"""`loaded`, of a world that watches photographs."""
+
+
+def seeded(config: C, seed: int | None) -> C:
+    """A world with `seed` instead of its own; None leaves it."""
+    return config if seed is None else config.model_copy(update={"seed": seed})
+
+
+def configured(path: Path, options: WorldOptions, load: Callable[[str, dict[str, Any]], C], folder: str) -> C:
+    """The world that a path and options name.
+
+    Parameters
+    ----------
+    load
+        `loaded`, of worlds of its kind.
+    folder
+        What to point at, in words.
+
+    Raises
+    ------
+    ConfigError
+        When neither names one, or a key or value is wrong.
+    """
+    return seeded(load(world_named(path, options.world, folder), options.set), options.seed)
+
+
+def read_table(world: Path | str, changes: dict[str, Any], kind: str) -> tuple[dict[str, Any], Path]:
     """The table of a world's file, with values changed, and the file.
 
     Raises

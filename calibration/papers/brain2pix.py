@@ -17,7 +17,8 @@ from calibration.brain2pix.settings import SMALL_FIELDS, Brain2PixSettings
 from calibration.brain2pix.trained import Trained
 from calibration.calibrate import is_simulated, read_recordings
 from calibration.calibrate_brain2pix import settings_of
-from calibration.datasets.movie_world import MovieOptions, MovieWorld, world_of
+from calibration.datasets.movie_world import MovieWorld, world_of
+from calibration.datasets.world_config import WorldOptions
 from calibration.papers.paper import Paper, Request, Result, Scale
 from calibration.progress import Progress
 from calibration.recipe import Recipe, load_recipe
@@ -56,7 +57,7 @@ class Source:
     def world(self, changes: Mapping[str, object]) -> MovieWorld:
         """The recipe's world with some values changed."""
         options = {**self.recipe.data.options, "set": {**self.recipe.data.options.get("set", {}), **changes}}
-        return world_of(Path(self.recipe.data.path), MovieOptions(**options))
+        return world_of(Path(self.recipe.data.path), WorldOptions(**options))
 
     def material(self, changes: Mapping[str, object] | None = None) -> Material:
         """Films as they were recorded, split as the recipe says; `changes` are values of a simulated world."""

@@ -12,7 +12,8 @@ from calibration.datasets import DATASETS
 from calibration.datasets.movie_config import Film, load_movie
 from calibration.datasets.movie_frames import film_of, reflected
 from calibration.datasets.movie_recording import centres_in, recording_of
-from calibration.datasets.movie_world import MovieOptions, MovieWorld, gamma, response, simulate, world_of
+from calibration.datasets.movie_world import MovieWorld, gamma, response, simulate, world_of
+from calibration.datasets.world_config import WorldOptions
 from streamkit.errors import BadInput, ConfigError
 from streamkit.recording import RecordingMeta, read_recording, write_recording
 
@@ -129,7 +130,7 @@ def test_the_response_of_blood_rises_late_and_undershoots() -> None:
 
 def test_the_same_seed_makes_the_same_world_and_another_does_not() -> None:
     options = {"world": "movie-small", "set": SMALL}
-    first, again = (world_of(Path(), MovieOptions(**options)) for _ in range(2))
+    first, again = (world_of(Path(), WorldOptions(**options)) for _ in range(2))
     np.testing.assert_array_equal(first.recorded("train-1"), again.recorded("train-1"))
     other = simulate(first.config, seed=5)
     assert np.abs(other.recorded("train-1") - first.recorded("train-1")).max() > 0.1
