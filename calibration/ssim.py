@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.spikes2video.objective import K1, K2, gaussian
 from streamkit.errors import require
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 WINDOW = 11
+SIGMA = 1.5
+K1, K2 = 0.01, 0.03
+
+
+def gaussian(window: int) -> NDArray[np.float64]:
+    """``(window,)`` weights of a Gaussian of deviation 1.5, which add up to 1; those of both directions multiply."""
+    at = np.arange(window) - window // 2  # as the authors' package has it: an even window has its peak off the middle
+    weights = np.exp(-(at**2) / (2 * SIGMA**2))
+    return weights / weights.sum()
 
 
 @lru_cache(maxsize=32)
@@ -35,6 +43,17 @@ def ssim(a: Tensor, b: Tensor, window: int = WINDOW) -> Tensor:
     least = min(a.shape[2:])
     window = min(window, least - 1 + least % 2)
     down, right = (torch.tensor(inside(size, window), device=a.device) for size in a.shape[2:])
+    return likeness(a, b, down, right).mean((1, 2, 3))
+
+
+def likeness(a: Tensor, b: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """The map that is averaged: of pictures ``(..., height, width)`` in [0, 1], in pairs.
+
+    Parameters
+    ----------
+    down, right
+        ``(out, height)`` and ``(out, width)`` matrices that average over a window around each pixel.
+    """
 
     def mean(x: Tensor) -> Tensor:
         return down @ x @ right.T
@@ -44,5 +63,5 @@ def ssim(a: Tensor, b: Tensor, window: int = WINDOW) -> Tensor:
     variances = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
     covariance = mean(a * b) - mean_a * mean_b
     c1, c2 = K1**2, K2**2
-    likeness = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-    return (likeness / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))).mean((1, 2, 3))
+    found = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    return found / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))

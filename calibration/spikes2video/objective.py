@@ -20,20 +20,11 @@ from numpy.typing import NDArray
 
 from calibration.spikes2video.material import Stages
 from calibration.spikes2video.settings import Spikes2VideoSettings
+from calibration.ssim import gaussian, likeness
 from streamkit.errors import require
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-SIGMA = 1.5
-K1, K2 = 0.01, 0.03
-
-
-def gaussian(window: int) -> NDArray[np.float64]:
-    """``(window,)`` weights of a Gaussian of deviation 1.5, which add up to 1; those of both directions multiply."""
-    at = np.arange(window) - window // 2  # as the authors' package has it: an even window has its peak off the middle
-    weights = np.exp(-(at**2) / (2 * SIGMA**2))
-    return weights / weights.sum()
 
 
 @lru_cache(maxsize=16)
@@ -55,18 +46,7 @@ def ssim(a: Tensor, b: Tensor, window: int = 4) -> Tensor:
     """
     torch = require("torch", "train", "calibration")
     down, right = (torch.tensor(band(size, window), device=a.device) for size in a.shape[3:])
-
-    def mean(x: Tensor) -> Tensor:
-        return down @ x @ right.T
-
-    a, b = a.float(), b.float()
-    mean_a, mean_b = mean(a), mean(b)
-    variances = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
-    covariance = mean(a * b) - mean_a * mean_b
-    c1, c2 = K1**2, K2**2
-    likeness = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-    likeness = likeness / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))
-    return likeness.mean((1, 3, 4))
+    return likeness(a, b, down, right).mean((1, 3, 4))
 
 
 def weights_of(stages: Stages, eta: Sequence[float]) -> Tensor:
