@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 
 import numpy as np
-import pylsl
 import pytest
 from click.testing import CliRunner
 
@@ -22,12 +20,11 @@ from calibration.recipe import Recipe, load_recipe, shipped_recipes
 from models.brain2pix_readin import FixedRF
 from streamkit.bundle import load_bundle
 from streamkit.errors import ConfigError
-from streamkit.lsl import find_one
 from streamkit.preprocess import PreprocessConfig
 from streamkit.preprocess.pick import PickSettings
 from streamkit.recording import read_recording
 from streamkit.replay import Replay
-from streamkit.session import Session
+from tests.calibration.replayed import said_live
 
 FEW = (
     '{ "parts.train.runs" = 2, "parts.train.frames" = 70, "parts.validation.runs" = 1, "parts.validation.frames" = 40, '
@@ -166,28 +163,8 @@ def test_the_graph_of_a_bundle_makes_its_own_images(painted: CalibrationResult) 
 def test_a_replayed_scanner_gives_pictures_on_a_stream_of_their_own(painted: CalibrationResult, unique_id: str) -> None:
     recording = read_recording(painted.held_out_recordings[0])
     replay = Replay(recording, base=unique_id, speed=8.0, stop=recording.span[0] + 30.0, wait_for_consumers=20.0)
-    session = Session(
-        painted.bundle,
-        stream=f"source_id={replay.source_ids['movie-small-fmri']}",
-        markers=f"source_id={replay.source_ids['movie-small-frames']}",
-        backend="onnxruntime",
-        uid=unique_id,
-        wait_for_clients=True,
-    )
-    running = threading.Thread(target=replay.run)
-    running.start()
-    session.start()
-    inlet = pylsl.StreamInlet(find_one(f"source_id={session.source_ids['prediction']}", timeout=20.0))
-    inlet.open_stream(20.0)
-    images, stamps = [], []
-    while running.is_alive() or not images:
-        values, times = inlet.pull_chunk(0.5)
-        images += values
-        stamps += times
-    running.join()
-    session.stop()
-    pictures = np.array(images).reshape(-1, *painted.bundle.contract.output.shape)
-    assert inlet.info().type() == "Image"
-    assert 0 <= pictures.min() <= pictures.max() <= 1
-    assert len(pictures) >= 20
-    assert (np.diff(stamps) > 0).all()
+    said = said_live(painted, replay, "movie-small-fmri", "movie-small-frames", unique_id)
+    assert said.type == "Image"
+    assert 0 <= said.values.min() <= said.values.max() <= 1
+    assert len(said.values) >= 20
+    assert (np.diff(said.stamps) > 0).all()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 
 import numpy as np
-import pylsl
 import pytest
 from click.testing import CliRunner
 
@@ -28,10 +26,9 @@ from calibration.mouse_v1.settings import (
 from calibration.recipe import Recipe, load_recipe, shipped_recipes
 from streamkit.bundle import load_bundle
 from streamkit.errors import ConfigError
-from streamkit.lsl import find_one
 from streamkit.recording import read_recording
 from streamkit.replay import Replay
-from streamkit.session import Session
+from tests.calibration.replayed import said_live
 
 FEW = (
     "data.options.set={ units = { luminance = 40, simple = 24, complex = 16 }, groups = { "
@@ -168,27 +165,9 @@ def test_a_replayed_stream_gives_images_on_a_stream_of_their_own(
     result: CalibrationResult = request.getfixturevalue(made)
     recording = read_recording(result.held_out_recordings[0])
     replay = Replay(recording, base=unique_id, speed=4.0, wait_for_consumers=20.0)
-    session = Session(
-        result.bundle,
-        stream=f"source_id={replay.source_ids['v1-spikes']}",
-        markers=f"source_id={replay.source_ids['v1-pictures']}",
-        backend="onnxruntime",
-        uid=unique_id,
-        wait_for_clients=True,
-    )
-    running = threading.Thread(target=replay.run)
-    running.start()
-    session.start()
-    inlet = pylsl.StreamInlet(find_one(f"source_id={session.source_ids['prediction']}", timeout=20.0))
-    inlet.open_stream(20.0)
-    images = []
-    while running.is_alive() or not images:
-        values, _ = inlet.pull_chunk(0.5)
-        images += values
-    running.join()
-    session.stop()
-    assert inlet.info().type() == "Image"
-    pictures = np.array(images).reshape(-1, 1, 18, 32)
-    assert pictures.min() >= 0
-    assert pictures.max() <= 1
-    assert len(pictures) >= 15
+    said = said_live(result, replay, "v1-spikes", "v1-pictures", unique_id)
+    assert said.type == "Image"
+    assert said.values.shape[1:] == (1, 18, 32)
+    assert said.values.min() >= 0
+    assert said.values.max() <= 1
+    assert len(said.values) >= 15

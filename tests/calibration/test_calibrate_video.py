@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pylsl
 import pytest
 from click.testing import CliRunner
 
@@ -18,10 +16,9 @@ from calibration.evaluate import evaluate, run_pipeline
 from calibration.recipe import Recipe, load_recipe, shipped_recipes
 from streamkit.bundle import load_bundle
 from streamkit.errors import ConfigError, RecordingError
-from streamkit.lsl import find_one
 from streamkit.recording import read_recording
 from streamkit.replay import Replay
-from streamkit.session import Session
+from tests.calibration.replayed import said_live
 from tests.small import noise_recording
 
 FEW = (
@@ -191,31 +188,10 @@ def test_a_replayed_stream_gives_images_on_a_stream_of_their_own(
     markers = recording.markers if made == "clips" else ()
     recording = replace(recording, signals=(recording.signal("dots-small-spikes"),), markers=markers)  # what is read
     replay = Replay(recording, base=unique_id, speed=4.0, stop=recording.span[0] + 24.0, wait_for_consumers=20.0)
-    session = Session(
-        result.bundle,
-        stream=f"source_id={replay.source_ids['dots-small-spikes']}",
-        markers=f"source_id={replay.source_ids['dots-small-trials']}" if markers else None,
-        backend="onnxruntime",
-        uid=unique_id,
-        wait_for_clients=True,
-    )
-    running = threading.Thread(target=replay.run)
-    running.start()
-    session.start()
-    inlet = pylsl.StreamInlet(find_one(f"source_id={session.source_ids['prediction']}", timeout=20.0))
-    inlet.open_stream(20.0)
-    images, stamps = [], []
-    while running.is_alive() or not images:
-        values, times = inlet.pull_chunk(0.5)
-        images += values
-        stamps += times
-    running.join()
-    session.stop()
-    shape = result.bundle.contract.output.shape
-    assert inlet.info().type() == "Image"
-    assert inlet.info().channel_count() == int(np.prod(shape))
-    pictures = np.array(images).reshape(-1, *shape)
-    assert pictures.min() >= 0
-    assert pictures.max() <= 1
-    assert len(pictures) >= (4 if made == "clips" else 150)
-    assert (np.diff(stamps) > 0).all()
+    said = said_live(result, replay, "dots-small-spikes", "dots-small-trials" if markers else None, unique_id)
+    assert said.type == "Image"
+    assert said.n_channels == int(np.prod(result.bundle.contract.output.shape))
+    assert said.values.min() >= 0
+    assert said.values.max() <= 1
+    assert len(said.values) >= (4 if made == "clips" else 150)
+    assert (np.diff(said.stamps) > 0).all()
