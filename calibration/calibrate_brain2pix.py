@@ -87,11 +87,7 @@ def make(
     graph = export_graph(module, inputs[:2], builder=network.name, builder_args=network.args)
     outputs = run_torch(module, inputs)
     parity = check_export(graph, inputs, outputs)
-    kept, held = (
-        list(dict.fromkeys(recording.meta.group for recording in part))
-        for part in ((*parts.train, *parts.validation), parts.test)
-    )
-    origin = provenance(recipe, recordings, kept, held, fitted)
+    origin = provenance(recipe, recordings, *parts.groups, fitted)
     bundle = write_bundle(
         out,
         contract=Contract(

@@ -129,8 +129,6 @@ def make(
     progress.begin("exporting", 1)
     fitted = Fitted(learnt.network, learnt.module, learnt.history, len(animal.train), len(animal.validation))
     name = learnt.runner.graph
-    groups = [[r.meta.group for r in part] for part in ((*parts.train, *parts.validation), parts.test)]
-    kept, held = (list(dict.fromkeys(names)) for names in groups)
     bundle = write_bundle(
         out,
         contract=Contract(
@@ -143,7 +141,7 @@ def make(
         graphs={name: learnt.graph},
         references={name: learnt.reference},
         metrics=tuple(each.metric() for each in scores),
-        provenance=provenance(recipe, recordings, kept, held, fitted),
+        provenance=provenance(recipe, recordings, *parts.groups, fitted),
         overwrite=overwrite,
     )
     progress.advance()

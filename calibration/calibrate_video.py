@@ -127,8 +127,6 @@ def make(
     inputs = learnt.windows[:N_REFERENCES]
     outputs = run_torch(learnt.module, inputs)
     parity = check_export(graph, inputs, outputs)
-    groups = [[r.meta.group for r in part] for part in ((*parts.train, *parts.validation), parts.test)]
-    kept, held = (list(dict.fromkeys(names)) for names in groups)
     bundle = write_bundle(
         out,
         contract=Contract(
@@ -141,7 +139,7 @@ def make(
         graphs={"decoder": graph},
         references={"decoder": (inputs, outputs)},
         metrics=tuple(each.metric() for each in scores),
-        provenance=provenance(recipe, recordings, kept, held, fitted),
+        provenance=provenance(recipe, recordings, *parts.groups, fitted),
         overwrite=overwrite,
     )
     progress.advance()

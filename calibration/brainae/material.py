@@ -60,6 +60,15 @@ class Parts:
         """Every recording."""
         return (*self.train, *self.validation, *self.test)
 
+    @property
+    def groups(self) -> tuple[list[str], list[str]]:
+        """Names of the groups that a training may see, and of those held out, each once."""
+        seen, held = (
+            list(dict.fromkeys(each.meta.group for each in part))
+            for part in ((*self.train, *self.validation), self.test)
+        )
+        return seen, held
+
 
 def parts_of(recipe: Recipe, recordings: Sequence[Recording]) -> Parts:
     """Split recordings as the recipe says, and fit its preprocessing to those that are trained on.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import Field
 
@@ -89,3 +89,52 @@ def told(
     """Lines that also say the experiment, the data and the paper's figures: `published` of experiment, row, metric."""
     facts = {"experiment": name, "data": material.name, "simulated": material.simulated}
     return [{**facts, **line, "paper": published(name, line["row"], line["metric"])} for line in rows]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs the experiments of a paper by their names.
+
+    Attributes
+    ----------
+    paper, experiments
+        Its name for messages, and its experiments.
+    plan
+        The sizes that it states.
+    told
+        Adds what every line says: from the experiment's name, its lines and the material.
+    """
+
+    paper: str
+    experiments: Mapping[str, Experiment]
+    plan: Drawing
+    told: Callable[[str, Sequence[Row], Any], list[Row]]
+
+    def __call__(
+        self, name: str, trained: Any, settings: Any, seeds: Sequence[int], plan: Drawing | None = None
+    ) -> Table:
+        """Run one experiment.
+
+        Parameters
+        ----------
+        name
+            Of the paper's experiments.
+        trained
+            Holds the material; networks are shared by all experiments that are given the same one.
+        settings, seeds
+            Of the trainings: one per seed.
+        plan
+            Sizes of the experiment; the paper's by default.
+
+        Returns
+        -------
+        Table
+            Its lines also say the experiment, the data, and the paper's figures where it has some.
+
+        Raises
+        ------
+        ConfigError
+            When there is no such experiment, or no seed.
+        """
+        table = chosen(self.paper, self.experiments, name, seeds).run(trained, settings, seeds, plan or self.plan)
+        return Table(self.told(name, table.rows, trained.material), table.arrays)

@@ -9,10 +9,8 @@ from calibration.brainae.experiments import signals, training, uses
 from calibration.brainae.pairs import Material
 from calibration.brainae.paper import published
 from calibration.brainae.plan import Plan
-from calibration.brainae.settings import BrainAESettings
-from calibration.brainae.trained import Trained
 from calibration.generation.experiment import generation
-from calibration.tables.experiment import Experiment, chosen
+from calibration.tables.experiment import Experiment, Runner
 from calibration.tables.items import Row
 from calibration.tables.plots import courses, matrices
 from calibration.tables.table import Table
@@ -56,42 +54,12 @@ EXPERIMENTS: dict[str, Experiment] = {
 }
 
 
-def run(
-    name: str, trained: Trained, settings: BrainAESettings, seeds: Sequence[int], plan: Plan | None = None
-) -> Table:
-    """Run one experiment.
-
-    Parameters
-    ----------
-    name
-        A key of `EXPERIMENTS`.
-    trained
-        Holds the material; models are shared by all experiments that are given the same one.
-    settings, seeds
-        Of the trainings: one per seed.
-
-    Returns
-    -------
-    Table
-        Its lines also say the experiment, the data, how many repeats were averaged, and the paper's figures where it
-        has some.
-
-    Raises
-    ------
-    ConfigError
-        When there is no such experiment, or no seed.
-    """
-    table = chosen("BrainAE", EXPERIMENTS, name, seeds).run(trained, settings, seeds, plan or Plan())
-    facts = facts_of(trained.material)
-    rows = [{"experiment": name, **facts, **row, "paper": figures_for(name, row)} for row in table.rows]
-    return Table(rows, table.arrays)
+def told(name: str, rows: Sequence[Row], material: Material) -> list[Row]:
+    """Lines that also say the experiment, the data, how many repeats were averaged, and the paper's figures."""
+    facts = {"experiment": name, "data": material.name, "simulated": material.simulated}
+    facts["repeats"] = material.test.repeats()
+    return [{**facts, **line, "paper": published(name, line["row"], line["metric"])} for line in rows]
 
 
-def figures_for(name: str, row: Row) -> dict[str, float]:
-    """What the paper has for a line."""
-    return published(name, row["row"], row["metric"])
-
-
-def facts_of(material: Material) -> dict[str, object]:
-    """What every line says about the data."""
-    return {"data": material.name, "simulated": material.simulated, "repeats": material.test.repeats()}
+run = Runner("BrainAE", EXPERIMENTS, Plan(), told)
+"""Runs one of them by its name."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 from calibration.mouse_v1.experiments import ablations, decoding, noise, pretrained
 from calibration.mouse_v1.experiments.plan import Plan, Systems
 from calibration.mouse_v1.paper import published
-from calibration.mouse_v1.trained import Trained
 from calibration.tables import experiment
-from calibration.tables.experiment import Experiment, chosen
+from calibration.tables.experiment import Experiment, Runner
 from calibration.tables.plots import courses, dots, sheet
 from calibration.tables.table import Table
 
@@ -39,27 +37,5 @@ told = partial(experiment.told, published)
 """Lines of an experiment that also say its name, the data and the paper's figures."""
 
 
-def run(name: str, trained: Trained, systems: Systems, seeds: Sequence[int], plan: Plan | None = None) -> Table:
-    """Run one experiment.
-
-    Parameters
-    ----------
-    name
-        A key of `EXPERIMENTS`.
-    trained
-        Holds the material; networks are shared by all experiments that are given the same one.
-    systems, seeds
-        Of the trainings: one per seed.
-
-    Returns
-    -------
-    Table
-        Its lines also say the experiment, the data, and the report's figures where it has some.
-
-    Raises
-    ------
-    ConfigError
-        When there is no such experiment, or no seed.
-    """
-    table = chosen("Mouse V1", EXPERIMENTS, name, seeds).run(trained, systems, seeds, plan or Plan())
-    return Table(told(name, table.rows, trained.material), table.arrays)
+run = Runner("Mouse V1", EXPERIMENTS, Plan(), told)
+"""Runs one of them by its name."""

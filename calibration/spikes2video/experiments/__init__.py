@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 from calibration.spikes2video.experiments import activity, amount, areas, decoding, encoding, online, plots
 from calibration.spikes2video.experiments.plan import Plan
 from calibration.spikes2video.paper import published
-from calibration.spikes2video.settings import Spikes2VideoSettings
-from calibration.spikes2video.trained import Trained
 from calibration.tables import experiment
-from calibration.tables.experiment import Experiment, chosen
+from calibration.tables.experiment import Experiment, Runner
 from calibration.tables.plots import courses, dots
 from calibration.tables.table import Table
 
@@ -52,29 +49,5 @@ told = partial(experiment.told, published)
 """Lines of an experiment that also say its name, the data and the paper's figures."""
 
 
-def run(
-    name: str, trained: Trained, settings: Spikes2VideoSettings, seeds: Sequence[int], plan: Plan | None = None
-) -> Table:
-    """Run one experiment.
-
-    Parameters
-    ----------
-    name
-        A key of `EXPERIMENTS`.
-    trained
-        Holds the material; networks are shared by all experiments that are given the same one.
-    settings, seeds
-        Of the trainings: one per seed.
-
-    Returns
-    -------
-    Table
-        Its lines also say the experiment, the data, and the paper's figures where it has some.
-
-    Raises
-    ------
-    ConfigError
-        When there is no such experiment, or no seed.
-    """
-    table = chosen("Spikes to video", EXPERIMENTS, name, seeds).run(trained, settings, seeds, plan or Plan())
-    return Table(told(name, table.rows, trained.material), table.arrays)
+run = Runner("Spikes to video", EXPERIMENTS, Plan(), told)
+"""Runs one of them by its name."""
