@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -36,6 +37,10 @@ class DataSection(Section):
     dataset: str
     path: str = ""
     options: dict[str, Any] = Field(default_factory=dict)
+
+    def altered(self, values: Mapping[str, object]) -> dict[str, Any]:
+        """The options, with further values of a simulated world by dotted key, e.g. ``{"noise.signal": 0.5}``."""
+        return {**self.options, "set": {**self.options.get("set", {}), **values}} if values else self.options
 
 
 class StreamSection(Section):

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from calibration.brain2pix.experiments import EXPERIMENTS, Plan, Table, run, told
+from calibration.brain2pix.experiments import EXPERIMENTS, Plan, run, told
 from calibration.brain2pix.experiments.noise import Known, draw, noise
 from calibration.brain2pix.material import Material
 from calibration.brain2pix.recorded import material_of
 from calibration.brain2pix.settings import SMALL_FIELDS, Brain2PixSettings
 from calibration.brain2pix.trained import Trained
-from calibration.calibrate import is_simulated, read_recordings
+from calibration.calibrate import is_simulated
 from calibration.calibrate_brain2pix import settings_of
 from calibration.datasets.movie_world import MovieWorld, world_of
 from calibration.datasets.world_config import WorldOptions
-from calibration.papers.paper import Paper, Request, Result, Scale
+from calibration.papers.paper import Done, Paper, Request, Result, Scale, in_turn
+from calibration.papers.source import Source
 from calibration.progress import Progress
-from calibration.recipe import Recipe, load_recipe
-from streamkit.errors import StreamkitError
-from streamkit.preprocess import PreprocessConfig
+from calibration.recipe import load_recipe
 
 NOISE = "noise"
 ALEXNET, VGG19 = "alexnet", "vgg19"
@@ -33,21 +30,8 @@ MANY = ("amount", "regions", "losses")
 """Experiments that train many networks."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a recipe's films come from.
-
-    Attributes
-    ----------
-    loop
-        Further keys of `calibration.training.settings.LoopSettings` that the recipe names.
-    """
-
-    recipe: Recipe
-    request: Request
-    settings: Brain2PixSettings
-    loop: Mapping[str, Any]
-    progress: Progress
+class Films(Source[Brain2PixSettings]):
+    """Where a recipe's films come from."""
 
     @property
     def simulated(self) -> bool:
@@ -56,66 +40,43 @@ class Source:
 
     def world(self, changes: Mapping[str, object]) -> MovieWorld:
         """The recipe's world with some values changed."""
-        options = {**self.recipe.data.options, "set": {**self.recipe.data.options.get("set", {}), **changes}}
-        return world_of(Path(self.recipe.data.path), WorldOptions(**options))
+        data = self.recipe.data
+        return world_of(Path(data.path), WorldOptions(**data.altered(changes)))
 
     def material(self, changes: Mapping[str, object] | None = None) -> Material:
         """Films as they were recorded, split as the recipe says; `changes` are values of a simulated world."""
-        data = self.recipe.data
-        if changes:
-            options = {**data.options, "set": {**data.options.get("set", {}), **changes}}
-            data = data.model_copy(update={"options": options})
-        recipe = self.recipe.model_copy(update={"preprocess": PreprocessConfig(), "data": data})
-        recordings = read_recordings(recipe, self.request.data.get(recipe.data.dataset), self.progress)
-        return material_of(recipe, recordings)
+        return material_of(*self.raw(changes or {}))
 
     def trained(self, changes: Mapping[str, object] | None = None) -> Trained:
         """Networks of that material, none of them trained yet."""
-        return Trained(
-            self.material(changes),
-            scheduler=self.request.scheduler,
-            workers=self.request.workers,
-            loop=self.loop,
-            progress=self.progress,
-        )
+        return Trained(self.material(changes), **self.training)
 
 
-def source_of(request: Request, progress: Progress) -> Source:
+def source_of(request: Request, progress: Progress) -> Films:
     """The recipe of a scale, its voxels scaled by the network's own fit."""
     recipe = load_recipe(RECIPES[request.scale])
     settings, loop = settings_of(recipe)
     settings = settings.but(scaling="train")
     if VGG19 in request.weights:
         settings = settings.but(features="vgg19", weights=str(request.weights[VGG19]))
-    return Source(recipe, request, settings, loop, progress)
+    return Films(recipe, request, settings, loop, progress)
 
 
 def reproduce(request: Request, names: Sequence[str], progress: Progress) -> Iterator[Result]:
     """Run the experiments called `names`, one after the other."""
     source = source_of(request, progress)
-    try:
-        trained = source.trained()
-    except StreamkitError as error:
-        for name in names:
-            yield Result(name, BRAIN2PIX.experiments[name], why_not=str(error))
-        return
-    for name in names:
-        begin, title = time.monotonic(), BRAIN2PIX.experiments[name]
-        if name == NOISE and not source.simulated:
-            yield Result(name, title, why_not="recorded voxels have the noise they have")
-            continue
-        table = one(name, source, trained, BRAIN2PIX.seeds_of(name, request))
-        drawn = (draw if name == NOISE else EXPERIMENTS[name].draw)(table)
-        yield Result(name, title, table.rows, drawn, time.monotonic() - begin)
+    return in_turn(BRAIN2PIX.experiments, names, source.trained, partial(one, source))
 
 
-def one(name: str, source: Source, trained: Trained, seeds: Sequence[int]) -> Table:
+def one(source: Films, trained: Trained, name: str) -> Done | str:
     """Run one experiment."""
-    plan = plan_of(source.request)
+    plan, seeds = plan_of(source.request), BRAIN2PIX.seeds_of(name, source.request)
     if name != NOISE:
-        return run(name, trained, source.settings, seeds, plan)
+        return run(name, trained, source.settings, seeds, plan), EXPERIMENTS[name].draw
+    if not source.simulated:
+        return "recorded voxels have the noise they have"
     table = noise(partial(known_at, source, trained), source.settings, seeds, plan)
-    return replace(table, rows=told(name, table.rows, trained.material))
+    return replace(table, rows=told(name, table.rows, trained.material)), draw
 
 
 def plan_of(request: Request) -> Plan:
@@ -124,7 +85,7 @@ def plan_of(request: Request) -> Plan:
     return plan.model_copy(update={"alexnet": str(request.weights[ALEXNET])}) if ALEXNET in request.weights else plan
 
 
-def known_at(source: Source, trained: Trained, signal: float) -> Known:
+def known_at(source: Films, trained: Trained, signal: float) -> Known:
     """The simulated films at a signal, and the truth about them; at the recipe's own the networks there are."""
     changes = {"noise.signal": signal}
     own = source.world({}).config.noise.signal == signal

@@ -19,7 +19,6 @@ from calibration.calibrate import read_recordings
 from calibration.papers.paper import Paper, Request, Result, Scale
 from calibration.progress import Progress
 from calibration.recipe import Recipe, load_recipe
-from calibration.sections import DataSection
 from calibration.tables.experiment import SIGNALS
 from calibration.tables.items import Row, row
 from calibration.tables.plots import courses
@@ -127,8 +126,7 @@ def silence(signal: float) -> dict[str, float]:
 
 def world(recipe: Recipe, progress: Progress, changes: Mapping[str, float]) -> list[Any]:
     """The recipe's world with some values changed."""
-    options = {**recipe.data.options, "set": {**recipe.data.options.get("set", {}), **changes}}
-    data = DataSection(dataset=recipe.data.dataset, path=recipe.data.path, options=options)
+    data = recipe.data.but(options=recipe.data.altered(changes))
     return read_recordings(recipe.model_copy(update={"data": data}), None, progress)
 
 

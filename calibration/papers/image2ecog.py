@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from calibration.calibrate import read_recordings
 from calibration.calibrate_response import settings_of
@@ -15,14 +15,12 @@ from calibration.image2ecog.scores import R
 from calibration.image2ecog.settings import Image2EcogSettings
 from calibration.image2ecog.subjects import everybody, scores_of
 from calibration.image2ecog.trained import Trained
-from calibration.papers.paper import Paper, Request, Result, Scale
+from calibration.papers.paper import Done, Paper, Request, Result, Scale, in_turn
 from calibration.progress import Progress
 from calibration.recipe import Recipe, load_recipe
-from calibration.sections import DataSection
 from calibration.tables.experiment import SIGNALS
 from calibration.tables.items import Row
 from calibration.tables.plots import courses
-from streamkit.errors import StreamkitError
 
 NOISE = "noise"
 
@@ -39,27 +37,27 @@ MANY = ("frequencies", NOISE)
 def reproduce(request: Request, names: Sequence[str], progress: Progress) -> Iterator[Result]:
     """Run the experiments called `names`, one after the other."""
     recipe = load_recipe(RECIPES[request.scale])
-    seeds = request.seeds or IMAGE2ECOG.seeds[request.scale]
+    opened = partial(trained_on, recipe, request, progress)
+    return in_turn(IMAGE2ECOG.experiments, names, opened, partial(one, recipe, request, progress))
+
+
+def trained_on(recipe: Recipe, request: Request, progress: Progress) -> Trained:
+    """Models of every subject, none of them trained yet."""
     settings, loop = settings_of(recipe)
-    try:
-        subjects = material_by_subject(recipe, settings, request, progress)
-    except StreamkitError as error:
-        for name in names:
-            yield Result(name, IMAGE2ECOG.experiments[name], why_not=str(error))
-        return
-    trained = Trained(subjects, request.scheduler, request.workers, loop, progress)
-    for name in names:
-        begin, plan = time.monotonic(), plan_of(request.scale, name)
-        if name == NOISE and request.scale == "full":
-            yield Result(name, IMAGE2ECOG.experiments[name], why_not="recorded signals have the noise they have")
-            continue
-        if name == NOISE:
-            table = noise_curve(recipe, settings, trained, request, seeds, plan, progress)
-        else:
-            table = run(name, trained, settings, seeds, plan)
-        draw = courses("signal", "signal", split="model") if name == NOISE else EXPERIMENTS[name].draw
-        drawn = draw(table) if table.rows else None
-        yield Result(name, IMAGE2ECOG.experiments[name], table.rows, drawn, time.monotonic() - begin)
+    subjects = material_by_subject(recipe, settings, request, progress)
+    return Trained(subjects, request.scheduler, request.workers, loop, progress)
+
+
+def one(recipe: Recipe, request: Request, progress: Progress, trained: Trained, name: str) -> Done | str:
+    """Run one experiment."""
+    settings, _ = settings_of(recipe)
+    plan, seeds = plan_of(request.scale, name), IMAGE2ECOG.seeds_of(name, request)
+    if name != NOISE:
+        return run(name, trained, settings, seeds, plan), EXPERIMENTS[name].draw
+    if request.scale == "full":
+        return "recorded signals have the noise they have"
+    table = noise_curve(recipe, settings, trained, request, seeds, plan, progress)
+    return table, courses("signal", "signal", split="model")
 
 
 def plan_of(scale: Scale, name: str) -> Plan:
@@ -71,12 +69,9 @@ def material_by_subject(
     recipe: Recipe, settings: Image2EcogSettings, request: Request, progress: Progress, **changes: float
 ) -> dict[str, Material]:
     """Material of every subject; `changes` are values of a simulated world by key, with ``__`` for dots."""
-    options = {key: value for key, value in recipe.data.options.items() if key != "subject"}
-    if changes:
-        values = {key.replace("__", "."): value for key, value in changes.items()}
-        options["set"] = {**options.get("set", {}), **values}
-    data = DataSection(dataset=recipe.data.dataset, path=recipe.data.path, options=options)
-    recipe = recipe.model_copy(update={"data": data})
+    altered = recipe.data.altered({key.replace("__", "."): value for key, value in changes.items()})
+    options = {key: value for key, value in altered.items() if key != "subject"}
+    recipe = recipe.model_copy(update={"data": recipe.data.but(options=options)})
     recordings = read_recordings(recipe, request.data.get(recipe.data.dataset), progress)
     return {each.subject: each for each in subjects_of(recipe, recordings, settings.size)}
 

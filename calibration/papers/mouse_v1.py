@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,11 +17,10 @@ from calibration.mouse_v1.experiments.pretrained import RESNET_WEIGHTS, SD_VAE_W
 from calibration.mouse_v1.fid import open_fid
 from calibration.mouse_v1.material import Animal, Material, Responses, material_of
 from calibration.mouse_v1.trained import Search, Trained
-from calibration.papers.paper import Paper, Request, Result, Scale
+from calibration.papers.paper import Done, Paper, Request, Result, Scale, in_turn
 from calibration.progress import Progress
 from calibration.recipe import Recipe, load_recipe
 from calibration.tables.plots import courses
-from streamkit.errors import StreamkitError
 
 NOISE = "noise"
 INCEPTION = "inception"
@@ -43,27 +41,19 @@ GRIDS: Mapping[Scale, Search] = {
 def reproduce(request: Request, names: Sequence[str], progress: Progress) -> Iterator[Result]:
     """Run the experiments called `names`, one after the other."""
     recipe = load_recipe(RECIPES[request.scale])
-    systems = systems_of(request.scale)
-    try:
-        trained = trained_on(recipe, request, progress)
-    except StreamkitError as error:
-        for name in names:
-            yield Result(name, MOUSE_V1.experiments[name], why_not=str(error))
-        return
-    for name in names:
-        begin, title = time.monotonic(), MOUSE_V1.experiments[name]
-        if name == NOISE and recipe.data.dataset != "v1_world":
-            yield Result(name, title, why_not="recorded responses have the noise they have")
-            continue
-        seeds, plan = MOUSE_V1.seeds_of(name, request), PLANS[request.scale]
-        if name == NOISE:
-            table = noise(partial(known_at, recipe, trained), systems, seeds, plan)
-            table = Table(told(name, table.rows, trained.material))
-            drawn = courses("signal", "signal", split="decoder")(table)
-        else:
-            table = run(name, trained, systems, seeds, plan)
-            drawn = EXPERIMENTS[name].draw(table)
-        yield Result(name, title, table.rows, drawn, time.monotonic() - begin)
+    opened = partial(trained_on, recipe, request, progress)
+    return in_turn(MOUSE_V1.experiments, names, opened, partial(one, recipe, request))
+
+
+def one(recipe: Recipe, request: Request, trained: Trained, name: str) -> Done | str:
+    """Run one experiment."""
+    systems, seeds, plan = systems_of(request.scale), MOUSE_V1.seeds_of(name, request), PLANS[request.scale]
+    if name != NOISE:
+        return run(name, trained, systems, seeds, plan), EXPERIMENTS[name].draw
+    if recipe.data.dataset != "v1_world":
+        return "recorded responses have the noise they have"
+    table = noise(partial(known_at, recipe, trained), systems, seeds, plan)
+    return Table(told(name, table.rows, trained.material)), courses("signal", "signal", split="decoder")
 
 
 def systems_of(scale: Scale) -> Systems:
@@ -100,8 +90,7 @@ def trained_on(recipe: Recipe, request: Request, progress: Progress) -> Trained:
 
 def world_in(recipe: Recipe, changes: Mapping[str, object]) -> V1World:
     """The recipe's world with some values changed."""
-    options = {key: value for key, value in recipe.data.options.items() if key != "animal"}
-    options["set"] = {**options.get("set", {}), **changes}
+    options = {key: value for key, value in recipe.data.altered(changes).items() if key != "animal"}
     return world_of(Path(recipe.data.path), V1Options(**options))
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from calibration.progress import Progress
+from calibration.tables.table import Table
+from streamkit.errors import StreamkitError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Scale = Literal["small", "full"]
 Row = dict[str, Any]
+M = TypeVar("M")
+Done = tuple[Table, Callable[[Table], "Figure"]]
+"""What an experiment found, and how it is drawn."""
 FEW = 2
 """Seeds of small experiments that train many networks."""
 
@@ -110,3 +116,32 @@ class Paper:
             return request.seeds
         seeds = self.seeds[request.scale]
         return seeds[:FEW] if request.scale == "small" and name in self.many else seeds
+
+
+def in_turn(
+    titles: Mapping[str, str], names: Sequence[str], opened: Callable[[], M], one: Callable[[M, str], Done | str]
+) -> Iterator[Result]:
+    """Run experiments one after the other, on material that is opened once; where it cannot be, each says why.
+
+    Parameters
+    ----------
+    titles
+        `Paper.experiments`.
+    opened
+        Opens the material.
+    one
+        Runs one experiment on it, or says why it cannot be run.
+    """
+    try:
+        material = opened()
+    except StreamkitError as error:
+        yield from (Result(name, titles[name], why_not=str(error)) for name in names)
+        return
+    for name in names:
+        begin, done = time.monotonic(), one(material, name)
+        if isinstance(done, str):
+            yield Result(name, titles[name], why_not=done)
+            continue
+        table, draw = done
+        drawn = draw(table) if table.rows else None
+        yield Result(name, titles[name], table.rows, drawn, time.monotonic() - begin)

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from calibration.brainae.material import parts_of
-from calibration.calibrate import read_recordings
 from calibration.calibrate_video import settings_of
 from calibration.datasets.dots_world import DotsOptions, DotsWorld, world_of
-from calibration.papers.paper import Paper, Request, Result, Scale
+from calibration.papers.paper import Done, Paper, Request, Result, Scale, in_turn
+from calibration.papers.source import Source
 from calibration.progress import Progress
-from calibration.recipe import Recipe, load_recipe
-from calibration.spikes2video.experiments import EXPERIMENTS, Plan, Table, run, told
+from calibration.recipe import load_recipe
+from calibration.spikes2video.experiments import EXPERIMENTS, Plan, run, told
 from calibration.spikes2video.experiments.encoding import fine_bands
 from calibration.spikes2video.experiments.noise import Known, draw, noise
 from calibration.spikes2video.material import Material
 from calibration.spikes2video.recorded import trials_of
 from calibration.spikes2video.settings import Spikes2VideoSettings
 from calibration.spikes2video.trained import Trained
-from streamkit.errors import StreamkitError
-from streamkit.preprocess import PreprocessConfig
 
 NOISE = "noise"
 FINE = 0.02
@@ -38,21 +34,8 @@ MANY = ("sites", "rates")
 """Experiments that train networks for each of many populations."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a recipe's population comes from.
-
-    Attributes
-    ----------
-    loop
-        Further keys of `calibration.training.settings.LoopSettings` that the recipe names.
-    """
-
-    recipe: Recipe
-    request: Request
-    settings: Spikes2VideoSettings
-    loop: Mapping[str, Any]
-    progress: Progress
+class Population(Source[Spikes2VideoSettings]):
+    """Where a recipe's population comes from."""
 
     @property
     def simulated(self) -> bool:
@@ -61,8 +44,8 @@ class Source:
 
     def world(self, changes: Mapping[str, object]) -> DotsWorld:
         """The recipe's world with some values changed."""
-        options = {**self.recipe.data.options, "set": {**self.recipe.data.options.get("set", {}), **changes}}
-        return world_of(Path(self.recipe.data.path), DotsOptions(**options))
+        data = self.recipe.data
+        return world_of(Path(data.path), DotsOptions(**data.altered(changes)))
 
     def material(self, changes: Mapping[str, object] | None = None) -> Material:
         """Trials as they were counted, split as the recipe says; `changes` are values of a simulated world."""
@@ -73,64 +56,45 @@ class Source:
                 name=self.recipe.name,
                 simulated=True,
             )
-        recipe = self.recipe.model_copy(update={"preprocess": PreprocessConfig()})
-        recordings = read_recordings(recipe, self.request.data.get(recipe.data.dataset), self.progress)
+        recipe, recordings = self.raw({})
         parts = parts_of(recipe, recordings)
         made = {name: trials_of(recipe, parts, getattr(parts, name)) for name in ("train", "validation", "test")}
         return Material(**made, name=recipe.name, simulated=False)
 
     def trained(self, changes: Mapping[str, object] | None = None) -> Trained:
         """Networks of that material, none of them trained yet."""
-        return Trained(
-            self.material(changes),
-            scheduler=self.request.scheduler,
-            workers=self.request.workers,
-            loop=self.loop,
-            progress=self.progress,
-        )
+        return Trained(self.material(changes), **self.training)
 
 
-def source_of(request: Request, progress: Progress) -> Source:
+def source_of(request: Request, progress: Progress) -> Population:
     """The recipe of a scale, its settings with counts scaled by the network's own fit."""
     recipe = load_recipe(RECIPES[request.scale])
     settings, loop = settings_of(recipe)
-    return Source(recipe, request, settings.but(scaling="standard"), loop, progress)
+    return Population(recipe, request, settings.but(scaling="standard"), loop, progress)
 
 
 def reproduce(request: Request, names: Sequence[str], progress: Progress) -> Iterator[Result]:
     """Run the experiments called `names`, one after the other."""
     source = source_of(request, progress)
-    try:
-        trained = source.trained()
-    except StreamkitError as error:
-        for name in names:
-            yield Result(name, SPIKES2VIDEO.experiments[name], why_not=str(error))
-        return
-    for name in names:
-        begin, title = time.monotonic(), SPIKES2VIDEO.experiments[name]
-        if name == NOISE and not source.simulated:
-            yield Result(name, title, why_not="recorded spikes have the noise they have")
-            continue
-        seeds = SPIKES2VIDEO.seeds_of(name, request)
-        table = one(name, source, trained, seeds)
-        drawn = (draw if name == NOISE else EXPERIMENTS[name].draw)(table)
-        yield Result(name, title, table.rows, drawn, time.monotonic() - begin)
+    return in_turn(SPIKES2VIDEO.experiments, names, source.trained, partial(one, source))
 
 
-def one(name: str, source: Source, trained: Trained, seeds: Sequence[int]) -> Table:
+def one(source: Population, trained: Trained, name: str) -> Done | str:
     """Run one experiment."""
-    plan, settings = PLANS[source.request.scale], source.settings
+    plan, settings, seeds = PLANS[source.request.scale], source.settings, SPIKES2VIDEO.seeds_of(name, source.request)
+    if name == NOISE and not source.simulated:
+        return "recorded spikes have the noise they have"
     if name == NOISE:
         table = noise(partial(known_at, source, trained), settings, seeds, plan)
-        return replace(table, rows=told(name, table.rows, trained.material))
+        return replace(table, rows=told(name, table.rows, trained.material)), draw
     table = run(name, trained, settings, seeds, plan)
-    if name != "bands":
-        return table
-    fine = source.material({"spikes.bin": FINE}) if source.simulated else None
-    return replace(table, rows=table.rows + told(name, fine_bands(fine, plan), trained.material))
+    if name == "bands":
+        fine = source.material({"spikes.bin": FINE}) if source.simulated else None
+        table = replace(table, rows=table.rows + told(name, fine_bands(fine, plan), trained.material))
+    return table, EXPERIMENTS[name].draw
 
 
-def known_at(source: Source, trained: Trained, signal: float) -> Known:
+def known_at(source: Population, trained: Trained, signal: float) -> Known:
     """The simulated population at a signal, and the truth about it; at the recipe's own the networks there are."""
     changes = {"noise.signal": signal}
     world = source.world(changes)
