@@ -115,7 +115,7 @@ def make(
     if settings.split == "image":
         check_new(material, parts)
     all_kept = settings.but(bad_sd=1e9, channels=None)
-    system = fit_image2ecog(material, all_kept, loop=loop, parts=parts, progress=progress)
+    system = fit_image2ecog(material, all_kept, loop=loop, parts=parts, checkpoint=checkpoint, progress=progress)
     learnt = Learnt(recipe, material, system, known_of(recipe, material, parts), shape_of(system.standard))
     progress.begin("scoring", 1)
     answers = answers_of(learnt, parts)

@@ -55,6 +55,12 @@ def show_list(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> 
 @click.option("--seed", "seeds", type=int, multiple=True, help="Of the trainings; may be repeated.")
 @click.option("--scheduler", metavar="ADDRESS", help="Train side by side: `local`, or a Dask scheduler (tcp://…).")
 @click.option("--workers", type=click.IntRange(min=1), help="How many trainings at a time with `local`.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep trainings here, and take up from here what was stopped; what is finished is not trained again.",
+)
 @click.option("--overwrite", is_flag=True, help="Write into a folder that holds results already.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option(
@@ -71,6 +77,7 @@ def command(
     seeds: tuple[int, ...],
     scheduler: str | None,
     workers: int | None,
+    resume: Path | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -92,6 +99,7 @@ def command(
         out / "cache",
         paths(weights),
         accept_licence,
+        resume,
     )
     with contextlib.redirect_stdout(sys.stderr), Bar() as progress:
         done = reproduce(paper, request, out, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from calibration.brain2pix.fit import Fitted, fit_brain2pix
@@ -14,10 +15,16 @@ from calibration.training.kept import Kept
 
 
 def train_one(
-    material: Material, settings: Brain2PixSettings, loop: Mapping[str, Any], progress: Progress | None = None
+    material: Material,
+    settings: Brain2PixSettings,
+    loop: Mapping[str, Any],
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
 ) -> Fitted:
     """Train on the training runs; the validation runs pick the epoch, the test runs are not looked at."""
-    return fit_brain2pix(material.train, material.validation, settings, loop=loop, progress=progress)
+    return fit_brain2pix(
+        material.train, material.validation, settings, loop=loop, checkpoint=checkpoint, progress=progress
+    )
 
 
 @dataclass

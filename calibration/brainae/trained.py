@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from calibration.brainae.fit import Fitted, fit_brainae
@@ -14,11 +15,17 @@ from calibration.training.kept import Kept
 
 
 def train_one(
-    material: Material, settings: BrainAESettings, loop: Mapping[str, Any], progress: Progress | None = None
+    material: Material,
+    settings: BrainAESettings,
+    loop: Mapping[str, Any],
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
 ) -> Fitted:
     """Train on a material's pairs as they are; validation is its own, or images held back."""
     train, validation = material.held_back(settings.validation, settings.seed)
-    return fit_brainae(train, validation, settings, sfreq=material.sfreq, loop=loop, progress=progress)
+    return fit_brainae(
+        train, validation, settings, sfreq=material.sfreq, loop=loop, checkpoint=checkpoint, progress=progress
+    )
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from calibration.image2ecog.objective import losses
 from calibration.image2ecog.settings import Image2EcogSettings
 from calibration.image2ecog.split import Parts, split
 from calibration.progress import Progress
+from calibration.training.checkpoint import Checkpoint
 from calibration.training.history import History
 from calibration.training.loop import fit as train_in_place
 from calibration.training.settings import LoopSettings
@@ -75,6 +77,7 @@ def fit_image2ecog(
     *,
     loop: Mapping[str, Any] | None = None,
     parts: Parts | None = None,
+    checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
     """Train on one subject's training trials; the epoch with the lowest loss on the validation trials is kept.
@@ -85,6 +88,8 @@ def fit_image2ecog(
         Further keys of `LoopSettings`, such as ``accelerator``.
     parts
         Of the trials, instead of the settings' split.
+    checkpoint
+        Where the training can be taken up again, both stages of it.
 
     Raises
     ------
@@ -100,9 +105,12 @@ def fit_image2ecog(
     further = dict(loop or {})
     classifier = None
     if settings.model == "classification-regressor":
-        classifier = fit_classifier(material, settings, parts, further, progress)
+        classifier = fit_classifier(
+            material, settings, parts, further, progress, checkpoint and checkpoint / "classifier"
+        )
         model.backbone.load_state_dict(classifier.backbone.state_dict())
-    history = fit_regressor(model, material, settings, parts, standard, further, progress)
+    place = checkpoint and checkpoint / "regressor"
+    history = fit_regressor(model, material, settings, parts, standard, further, progress, place)
     set_scale(model, standard)
     return Fitted(model.eval(), history, settings, standard, parts, classifier)
 
@@ -144,6 +152,7 @@ def fit_classifier(
     parts: Parts,
     loop: Mapping[str, Any],
     progress: Progress | None,
+    checkpoint: Path | None = None,
 ) -> ImageClassifier:
     """First stage: the backbone learns to tell the categories of images, cross-entropy, the same optimiser."""
     model: ImageClassifier = _built(
@@ -158,7 +167,13 @@ def fit_classifier(
 
     keys = loop_settings(settings, settings.classifier_epochs, loop)
     train_in_place(
-        model, _cross_entropy, columns(shown["train"]), keys, validation=columns(shown["validation"]), progress=progress
+        model,
+        _cross_entropy,
+        columns(shown["train"]),
+        keys,
+        validation=columns(shown["validation"]),
+        checkpoint=checkpoint,
+        progress=progress,
     )
     return model.eval()
 
@@ -176,6 +191,7 @@ def fit_regressor(
     standard: Standard,
     loop: Mapping[str, Any],
     progress: Progress | None,
+    checkpoint: Path | None = None,
 ) -> History:
     """Train what learns from responses: all of the network, or the regressor on what a frozen backbone sees."""
     frozen = settings.model == "classification-regressor" and not settings.finetune
@@ -194,6 +210,7 @@ def fit_regressor(
         columns(parts.train),
         loop_settings(settings, settings.epochs, loop),
         validation=columns(parts.validation),
+        checkpoint=checkpoint and Checkpoint(checkpoint, about={"settings": settings.model_dump(mode="json")}),
         progress=progress,
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from calibration.image2ecog.fit import Fitted, fit_image2ecog
@@ -11,6 +13,7 @@ from calibration.image2ecog.material import Material
 from calibration.image2ecog.settings import Image2EcogSettings
 from calibration.progress import Progress
 from calibration.training.fan_out import Task, fan_out
+from calibration.training.kept import fingerprint, folder_of
 
 Key = tuple[str, Image2EcogSettings]
 
@@ -28,6 +31,8 @@ class Trained:
         after the other.
     loop
         Further keys of `LoopSettings`, such as ``accelerator``.
+    resume
+        Folder in which trainings are kept, each in one of its own, and taken up again by who comes later.
     """
 
     subjects: Mapping[str, Material]
@@ -35,6 +40,7 @@ class Trained:
     workers: int | None = None
     loop: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
+    resume: Path | None = None
     kept: dict[Key, Fitted] = field(default_factory=dict, repr=False)
 
     def of(self, wanted: Sequence[Key]) -> list[Fitted]:
@@ -53,12 +59,22 @@ class Trained:
 
     def with_material(self, subjects: Mapping[str, Material]) -> Trained:
         """The same place to train, for other material."""
-        return Trained(subjects, self.scheduler, self.workers, self.loop, self.progress)
+        return Trained(subjects, self.scheduler, self.workers, self.loop, self.progress, self.resume)
 
     def _call(self, key: Key) -> dict[str, Any]:
-        return {"material": self.subjects[key[0]], "settings": key[1], "loop": dict(self.loop)}
+        call = {"material": self.subjects[key[0]], "settings": key[1], "loop": dict(self.loop)}
+        return {
+            **call,
+            "checkpoint": self.resume and folder_of(self.resume, self._fingerprints[key[0]], key[1], call["loop"]),
+        }
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, str]:
+        return {subject: fingerprint(material) for subject, material in self.subjects.items()}
 
 
-def train_one(material: Material, settings: Image2EcogSettings, loop: Mapping[str, Any]) -> Fitted:
+def train_one(
+    material: Material, settings: Image2EcogSettings, loop: Mapping[str, Any], checkpoint: Path | None = None
+) -> Fitted:
     """Train on one subject."""
-    return fit_image2ecog(material, settings, loop=loop)
+    return fit_image2ecog(material, settings, loop=loop, checkpoint=checkpoint)

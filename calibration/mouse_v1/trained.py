@@ -17,7 +17,7 @@ from calibration.mouse_v1.meis import most_exciting
 from calibration.mouse_v1.scores import ssim_losses
 from calibration.mouse_v1.settings import DecoderSettings, EncoderSettings, InversionSettings, MEISettings
 from calibration.progress import Progress
-from calibration.training.kept import Kept
+from calibration.training.kept import Kept, folder_of
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,28 @@ class Guided:
 
 
 def train_encoder(
-    material: Material, settings: EncoderSettings, loop: Mapping[str, Any], progress: Progress | None = None
+    material: Material,
+    settings: EncoderSettings,
+    loop: Mapping[str, Any],
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
 ) -> FittedEncoder:
     """Train one encoder of all animals."""
-    return fit_encoder(material.animals, settings, loop=loop, progress=progress)
+    return fit_encoder(material.animals, settings, loop=loop, checkpoint=checkpoint, progress=progress)
 
 
 def train_decoder(
-    material: Guided, settings: DecoderSettings, loop: Mapping[str, Any], progress: Progress | None = None
+    material: Guided,
+    settings: DecoderSettings,
+    loop: Mapping[str, Any],
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
 ) -> FittedDecoder:
     """Train one decoder of the animals that its settings name."""
     animals = material.material.called(settings.animals)
-    return fit_decoder(animals, settings, guides=material.guides, fid=material.fid, loop=loop, progress=progress)
+    return fit_decoder(
+        animals, settings, guides=material.guides, fid=material.fid, loop=loop, checkpoint=checkpoint, progress=progress
+    )
 
 
 @dataclass
@@ -83,7 +93,7 @@ class Trained:
     weights, autoencoder, accept_licence
         Files and folders of pretrained networks, ``sd-vae`` and ``resnet50``; which autoencoder the folder holds (a
         key of `calibration.mouse_v1.latents.AUTOENCODERS`), and whether its licence is accepted.
-    scheduler, workers, loop, progress
+    scheduler, workers, loop, progress, resume
         See `calibration.training.kept.Kept`.
     """
 
@@ -100,11 +110,20 @@ class Trained:
     workers: int | None = None
     loop: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
+    resume: Path | None = None
 
     @cached_property
     def encoders(self) -> Encoders:
         """Of all animals together."""
-        return Encoders(self.material, self.scheduler, self.workers, self.loop, self.progress)
+        return Encoders(self.material, **self._training)
+
+    @property
+    def _training(self) -> dict[str, Any]:
+        return {key: getattr(self, key) for key in ("scheduler", "workers", "loop", "progress", "resume")}
+
+    def folder_of(self, *training: Any) -> Path | None:
+        """Where a training on the first animal is kept, by everything else that makes it the one it is."""
+        return self.resume and folder_of(self.resume, self.material.first, *training, dict(self.loop))
 
     def encoder_of(self, seed: int = 0) -> FittedEncoder:
         """The encoder of these settings."""
@@ -125,14 +144,12 @@ class Trained:
     @cached_property
     def decoders(self) -> Decoders:
         """CNN and GAN decoders; the GAN's guides are made when they are first asked for."""
-        return Decoders(
-            Guided(self.material, self.guides, self.fid), self.scheduler, self.workers, self.loop, self.progress
-        )
+        return Decoders(Guided(self.material, self.guides, self.fid), **self._training)
 
     @cached_property
     def unguided(self) -> Decoders:
         """CNN decoders, which need no encoder."""
-        return Decoders(Guided(self.material, fid=self.fid), self.scheduler, self.workers, self.loop, self.progress)
+        return Decoders(Guided(self.material, fid=self.fid), **self._training)
 
     def all(self, variants: Sequence[DecoderSettings], seeds: Sequence[int]) -> list[list[FittedDecoder]]:
         """One decoder per variant and seed."""

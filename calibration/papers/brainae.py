@@ -56,7 +56,7 @@ def reproduce(request: Request, names: Sequence[str], progress: Progress) -> Ite
             for name in names:
                 yield Result(name, f"{BRAINAE.experiments[name]}, {modality.upper()}", why_not=str(error))
     trained = {
-        subject.name: Trained(subject.material, request.scheduler, request.workers, progress=progress)
+        subject.name: trained_on(subject.material, request, progress)
         for subjects in modalities.values()
         for subject in subjects
     }
@@ -71,6 +71,11 @@ def reproduce(request: Request, names: Sequence[str], progress: Progress) -> Ite
             drawer = courses("signal", "signal", split="decoder") if name == NOISE else EXPERIMENTS[name].draw
             drawn = drawer(table) if table.rows else None
             yield Result(name, title, table.rows, drawn, time.monotonic() - begin)
+
+
+def trained_on(material: Material, request: Request, progress: Progress) -> Trained:
+    """Models of a material, none of them trained yet."""
+    return Trained(material, request.scheduler, request.workers, progress=progress, resume=request.resume)
 
 
 def subjects_of(recipe: Recipe, modality: str, request: Request, progress: Progress) -> list[Subject]:
@@ -104,7 +109,7 @@ def noise_curve(recipe: Recipe, request: Request, seeds: Sequence[int], plan: Pl
         recordings = world(recipe, progress, {"noise.signal": signal})
         alike = fitted_to(recipe, recordings)
         material = material_of(alike, recordings, request.cache, progress)
-        trained = Trained(material, request.scheduler, request.workers, progress=progress)
+        trained = trained_on(material, request, progress)
         settings, _ = settings_of(recipe)
         facts = {"experiment": NOISE, "data": material.name, "simulated": True, "signal": signal}
         for line in trainings.main(trained, settings, seeds, plan).rows:

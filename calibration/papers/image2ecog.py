@@ -45,7 +45,7 @@ def trained_on(recipe: Recipe, request: Request, progress: Progress) -> Trained:
     """Models of every subject, none of them trained yet."""
     settings, loop = settings_of(recipe)
     subjects = material_by_subject(recipe, settings, request, progress)
-    return Trained(subjects, request.scheduler, request.workers, loop, progress)
+    return Trained(subjects, request.scheduler, request.workers, loop, progress, request.resume)
 
 
 def one(recipe: Recipe, request: Request, progress: Progress, trained: Trained, name: str) -> Done | str:

@@ -85,6 +85,7 @@ def trained_on(recipe: Recipe, request: Request, progress: Progress) -> Trained:
         workers=request.workers,
         loop=loop,
         progress=progress,
+        resume=request.resume,
     )
 
 

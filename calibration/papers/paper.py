@@ -43,6 +43,8 @@ class Request:
     weights, accept_licence
         Files and folders of pretrained networks that the user has, by name in `Paper.weights`, and whether their
         licences are accepted.
+    resume
+        Folder in which trainings are kept, to be taken up again.
     """
 
     scale: Scale
@@ -54,6 +56,7 @@ class Request:
     cache: Path | None = None
     weights: Mapping[str, Path] = field(default_factory=dict)
     accept_licence: bool = False
+    resume: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,12 @@ class Source(Generic[S]):
 
     @property
     def training(self) -> dict[str, Any]:
-        """How networks are trained: where, how many at a time, with which further keys, and who is told."""
+        """Further arguments of what trains the networks."""
         request = self.request
         return {
             "scheduler": request.scheduler,
             "workers": request.workers,
             "loop": self.loop,
             "progress": self.progress,
+            "resume": request.resume,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from calibration.progress import Progress
@@ -14,10 +15,16 @@ from calibration.training.kept import Kept
 
 
 def train_one(
-    material: Material, settings: Spikes2VideoSettings, loop: Mapping[str, Any], progress: Progress | None = None
+    material: Material,
+    settings: Spikes2VideoSettings,
+    loop: Mapping[str, Any],
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
 ) -> Fitted:
     """Train on a population's training trials; its validation trials pick the epoch."""
-    return fit_spikes2video(material.train, material.validation, settings, loop=loop, progress=progress)
+    return fit_spikes2video(
+        material.train, material.validation, settings, loop=loop, checkpoint=checkpoint, progress=progress
+    )
 
 
 @dataclass

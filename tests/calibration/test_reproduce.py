@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 pytest.importorskip("torch")
 
+from apps.commands.reproduce import command
 from calibration import reproduce as module
 from calibration.papers import PAPERS, Paper, Result
 from calibration.papers.paper import Request
@@ -78,6 +80,19 @@ def test_what_was_done_is_there_when_a_later_experiment_fails(tmp_path: Path, mo
 
 def test_only_what_is_asked_for_is_run(tmp_path: Path) -> None:
     assert [each.name for each in module.reproduce("toy", Request("small", ("two",)), tmp_path).results] == ["two"]
+
+
+def test_the_command_says_where_trainings_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Request] = []
+
+    def note(request: Request, names: Sequence[str], progress: Progress) -> Iterator[Result]:
+        asked.append(request)
+        return run(request, names, progress)
+
+    monkeypatch.setitem(PAPERS, "toy", replace(TOY, run=note))
+    words = ["toy", "--out", str(tmp_path / "out"), "--resume", str(tmp_path / "kept")]
+    assert CliRunner().invoke(command, words, standalone_mode=False).exception is None
+    assert asked[0].resume == tmp_path / "kept"
 
 
 def test_an_unknown_experiment_is_told_with_the_closest() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,17 @@ FRAME = "SSIM of the frame"
 
 
 def train_stream(
-    material: Material, settings: Spikes2VideoSettings, loop: Mapping[str, Any], progress: Progress | None = None
+    material: Material,
+    settings: Spikes2VideoSettings,
+    loop: Mapping[str, Any],
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
 ) -> FittedStream:
     """Train the streaming form on the trials of a population, one after the other."""
     train, validation = (stream_of(part, settings.eta) for part in (material.train, material.validation))
-    return fit_streaming(train, validation, settings, sfreq=material.train.sfreq, loop=loop, progress=progress)
+    return fit_streaming(
+        train, validation, settings, sfreq=material.train.sfreq, loop=loop, checkpoint=checkpoint, progress=progress
+    )
 
 
 def streaming(trained: Trained, settings: Spikes2VideoSettings, seeds: Sequence[int], plan: Plan) -> Table:
