@@ -27,7 +27,9 @@ FINE = 0.02
 """Seconds of a bin in which simulated spikes are counted for the paper's bands of frequency."""
 RECIPES: Mapping[Scale, str] = {"small": "spikes2video-small", "full": "spikes2video"}
 PLANS: Mapping[Scale, Plan] = {
-    "small": Plan(shares=(0.1, 0.3, 1.0), together=(1, 5, 15), points=600, permutations=200),
+    "small": Plan(
+        shares=(0.1, 0.3, 1.0), together=(1, 5, 15), points=600, permutations=200, apart={"epochs": 16, "lr": 0.01}
+    ),
     "full": Plan(),
 }
 MANY = ("sites", "rates")

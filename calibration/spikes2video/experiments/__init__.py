@@ -28,6 +28,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment("masking", "What changes without one region", areas.masking, dots),
         Experiment("regions", "What one region tells alone", areas.regions, dots),
         Experiment("encoder", "Activity predicted from clips, region by region", encoding.encoder, dots),
+        Experiment("apart", "Activity predicted by an inverse of each region alone", encoding.apart, dots),
         Experiment("bands", "Activity predicted in bands of frequency", encoding.bands, dots),
         Experiment("similarity", "How alike trials are, on one side of the split and across it", activity.alike, dots),
         Experiment("layouts", "Sites, moments and bottlenecks in two dimensions", activity.layouts, plots.layouts),

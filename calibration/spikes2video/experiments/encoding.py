@@ -29,7 +29,20 @@ CONDITION_MEAN = "mean of training trials"
 
 def encoder(trained: Trained, settings: Spikes2VideoSettings, seeds: Sequence[int], plan: Plan) -> Table:
     """Correlation of predicted with recorded activity of every region, beside predictions for random pixels."""
-    models, test = trained.of(settings.but(network="inverse"), seeds), trained.material.test
+    models = trained.of(settings.but(network="inverse"), seeds)
+    rows = _by_region(models, trained.material.test, plan)
+    return Table(corrected(rows) + _mean_activity(models[0], trained, plan))
+
+
+def apart(trained: Trained, settings: Spikes2VideoSettings, seeds: Sequence[int], plan: Plan) -> Table:
+    """The same by inverses that learn one region each: none is outweighed by regions that are easier to predict."""
+    test = trained.material.test
+    alone = settings.but(network="inverse", **plan.apart)
+    models = trained.all([alone.but(regions=(name,)) for name in test.regions], seeds)
+    return Table(corrected([line for each in models for line in _by_region(each, test, plan)]))
+
+
+def _by_region(models: Sequence[Fitted], test: Trials, plan: Plan) -> list[Row]:
     found = [responses.by_region(fitted, test, plan.draws) for fitted in models]
     rows: list[Row] = []
     for name, level in found[0]:
@@ -38,7 +51,7 @@ def encoder(trained: Trained, settings: Spikes2VideoSettings, seeds: Sequence[in
         rows.append(
             row(named(name, level), items, plan.draws, **facts, **beside(items, _of_noise(models, test, name, plan)))
         )
-    return Table(corrected(rows) + _mean_activity(models[0], trained, plan))
+    return rows
 
 
 def _of_noise(models: Sequence[Fitted], test: Trials, name: str, plan: Plan) -> Array:

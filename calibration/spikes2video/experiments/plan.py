@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from calibration.spikes2video.analyses.projection import PERPLEXITY
@@ -21,6 +23,8 @@ class Plan(Drawing):
         How many bins are counted together.
     nulls, pairs
         Answers to noise that a score is held against, and pairs of trials of each condition.
+    apart
+        Settings of an inverse that learns one region, where they are not those of one that learns all.
     perplexity, points
         Of the t-SNE, and how many points are laid out at most.
     """
@@ -29,5 +33,6 @@ class Plan(Drawing):
     together: tuple[int, ...] = Field((1, 2, 5, 10, 15), min_length=1)
     nulls: int = Field(N_NULLS, ge=2)
     pairs: int = Field(PAIRS, ge=1)
+    apart: dict[str, Any] = Field(default_factory=dict)
     perplexity: float = Field(PERPLEXITY, gt=0)
     points: int = Field(2000, ge=10)

@@ -42,6 +42,7 @@ NAMES = (
     "masking",
     "regions",
     "encoder",
+    "apart",
     "bands",
     "similarity",
     "layouts",
@@ -146,6 +147,14 @@ def test_single_regions_stand_beside_noise_by_both_of_the_paper_s_tests() -> Non
     tested = [line for line in table("regions").rows if line.get("df")]
     assert {line["df"] for line in tested} <= set(range(8 + 10 - 2 + 1))
     assert any("p_holm" in line for line in tested)
+
+
+def test_inverses_of_one_region_stand_beside_random_pixels_too() -> None:
+    alone = {line["row"]: line for line in table("apart").rows}
+    assert alone.keys() == {line["row"] for line in table("encoder").rows if "mean activity" not in line["row"]}
+    assert all(0 < line["p_noise"] <= 1 and line["region"] in label for label, line in alone.items())
+    own = [model for key, model in trained().kept.items() if (key.network, key.regions) == ("inverse", ("V4",))]
+    assert [set(model.region.tolist()) for model in own] == [{"V4"}] * len(SEEDS)
 
 
 def test_the_encoder_stands_beside_random_pixels_and_the_mean_activity() -> None:
