@@ -200,6 +200,8 @@ def mouse_v1(system: SystemRow, batch: int, device: str, small: dict[str, dict[s
     from models.table import MODELS
 
     first = system.networks[0]
+    if alone := [name for name, (network, _) in PARTS.items() if network == first]:
+        return part_of(alone[0], batch, device, small)
     names = {"v1_gan": ("v1_gan", "v1_discriminator")}.get(first, (first,))
     args = {name: (small or {}).get(name, MODELS[name].args) for name in names}
     models = {name: builder_of(MODELS[name].builder)(**each) for name, each in args.items()}

@@ -1,4 +1,7 @@
-"""calibrate, where responses of mouse V1 (or any like them) are turned into the picture: CNN, GAN, inverted encoder."""
+"""calibrate, where responses of mouse V1 (or any like them) are turned into the picture.
+
+CNN, GAN, the inverted encoder, and with pretrained networks of the user's the SD-VAE and the ResNet50 decoder.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +22,22 @@ from calibration.fit import Fitted
 from calibration.made import Made
 from calibration.metrics import Draws, Score
 from calibration.mouse_v1 import settings as sizes
+from calibration.mouse_v1.features import ROW, fit_features, open_classifier
 from calibration.mouse_v1.fit_decoder import Guide, fit_decoder
 from calibration.mouse_v1.fit_encoder import FittedEncoder, fit_encoder
-from calibration.mouse_v1.live import LiveDecoder, live_step, run_step
+from calibration.mouse_v1.latents import AUTOENCODERS, fit_latents, open_autoencoder
+from calibration.mouse_v1.live import LiveDecoder, LivePainter, PaintFeatures, PaintLatent, live_step, run_step
 from calibration.mouse_v1.material import Animal, Responses, material_of
 from calibration.mouse_v1.meis import most_exciting
 from calibration.mouse_v1.scores import METRICS, stretched
 from calibration.mouse_v1.scores import score as picture_scores
-from calibration.mouse_v1.settings import DecoderSettings, EncoderSettings
+from calibration.mouse_v1.settings import DecoderSettings, EncoderSettings, FeatureSettings, LatentSettings
 from calibration.mouse_v1.trained import Search, Trained
 from calibration.network import Network
 from calibration.progress import Progress
 from calibration.provenance import provenance
 from calibration.recipe import Recipe
-from calibration.sections import ModelSection
+from calibration.sections import ModelSection, Section
 from calibration.system_settings import settings_from
 from calibration.tables import items
 from calibration.windows import Examples, window_config
@@ -50,11 +55,26 @@ Array = NDArray[np.float32]
 N_REFERENCES = 4
 MOST, MOST_INVERTED = 2000, 200
 """Held-out presentations that are scored at most; the inverted encoder takes its time over each."""
-DECODERS = {"v1_cnn": sizes.CNN, "v1_gan": sizes.GAN}
+LATENT, RESNET = "v1_latent", "v1_resnet"
+DECODERS: dict[str, Section] = {
+    "v1_cnn": sizes.CNN,
+    "v1_gan": sizes.GAN,
+    LATENT: sizes.LatentSettings(),
+    RESNET: sizes.FeatureSettings(),
+}
 INVERSION = "v1_inversion_step"
 OF_THE_TRAINING = ("epochs", "batch_size", "lr", "weight_decay", "seed")
 BY_THE_RECIPE = ("decoder", "animals")
 GUIDED_BY, BUDGET, STEPS = "guided_by", "budget_ms", "steps"
+WEIGHTS, AUTOENCODER, ACCEPTED = "weights", "autoencoder", "accept_licence"
+PRETRAINED = {
+    LATENT: "an image autoencoder ("
+    + "; ".join(f"{key}: {', '.join(each)}" for key, each in AUTOENCODERS.items())
+    + ")",
+    RESNET: f"torchvision's ResNet50 ({ROW.network.url}; licence {ROW.licence})",
+}
+"""What the decoders around pretrained networks need of the user's."""
+NOT_SETTINGS = (GUIDED_BY, BUDGET, STEPS, WEIGHTS, AUTOENCODER, ACCEPTED)
 ENCODERS = {
     "published": (sizes.ENCODER, sizes.MEIS, sizes.INVERSION, Search(sizes.RATES, sizes.SIGMAS, sizes.STEPS)),
     "small": (
@@ -113,7 +133,9 @@ def make(
     progress.advance()
     inverted = isinstance(settings, EncoderSettings)
     test = animal.test[spread(len(animal.test), MOST_INVERTED if inverted else MOST)]
-    if isinstance(settings, EncoderSettings):
+    if isinstance(settings, LatentSettings | FeatureSettings):
+        learnt = pretrained(recipe, settings, loop, animal, test, checkpoint, progress)
+    elif isinstance(settings, EncoderSettings):
         learnt = inversion(recipe, settings, loop, animal, test, checkpoint, progress)
     else:
         learnt = decoder(recipe, settings, loop, animal, test, checkpoint, progress)
@@ -151,7 +173,8 @@ def make(
 def settings_of(recipe: Recipe) -> tuple[Any, dict[str, Any]]:
     """Settings from ``model`` and ``train``, and what further keys of the loop the recipe names.
 
-    Returns `DecoderSettings`, or `EncoderSettings` for the inverted encoder.
+    Returns `DecoderSettings`; `EncoderSettings` for the inverted encoder, `LatentSettings` and `FeatureSettings` for
+    the decoders around pretrained networks.
 
     Raises
     ------
@@ -168,14 +191,13 @@ def settings_of(recipe: Recipe) -> tuple[Any, dict[str, Any]]:
         raise ConfigError(f"model.args: {elsewhere[0]!r} is not said there: a recipe says it in model.name and in data")
     if how_guided(recipe) not in ENCODERS:
         raise ConfigError(f"model.args.{GUIDED_BY}: {how_guided(recipe)!r} was given, expected {' or '.join(ENCODERS)}")
-    own = {key: value for key, value in recipe.model.args.items() if key not in (GUIDED_BY, BUDGET, STEPS)}
-    inverted = recipe.model.name == INVERSION
-    base = ENCODERS[how_guided(recipe)][0] if inverted else DECODERS[recipe.model.name]
-    kind = EncoderSettings if inverted else DecoderSettings
+    own = {key: value for key, value in recipe.model.args.items() if key not in NOT_SETTINGS}
+    base = ENCODERS[how_guided(recipe)][0] if recipe.model.name == INVERSION else DECODERS[recipe.model.name]
+    kind = type(base)
     args = {**base.model_dump(mode="json", exclude={"seed"}), **own}
     filled = recipe.model_copy(update={"model": ModelSection(name=recipe.model.name, args=args)})
     training = tuple(key for key in OF_THE_TRAINING if key in kind.model_fields)
-    return settings_from(filled, kind, "mouse V1", training)  # type: ignore[type-var]
+    return settings_from(filled, kind, "mouse V1", training)
 
 
 def how_guided(recipe: Recipe) -> str:
@@ -221,19 +243,57 @@ def decoder(
         progress=progress,
     )
     live = LiveDecoder(trained.of(animal.name), trained.responses[animal.name].std).eval()
+    network, seen = trained.networks[animal.name], trained.predict(test.X, animal.name)
+    return exported(live, network, trained.history, animal, seen)
+
+
+def pretrained(
+    recipe: Recipe,
+    settings: LatentSettings | FeatureSettings,
+    loop: dict[str, Any],
+    animal: Animal,
+    test: Responses,
+    checkpoint: Path | None,
+    progress: Progress,
+) -> Learnt:
+    """The SD-VAE or the ResNet50 decoder, around a network of the user's."""
+    told: dict[str, Any] = {"loop": loop, "checkpoint": checkpoint and checkpoint / "decoder", "progress": progress}
+    args, shape, weights = recipe.model.args, animal.train.out_shape, recipe.model.args.get(WEIGHTS)
+    if not weights:
+        raise ConfigError(
+            f"model.args.{WEIGHTS} is not given: this decoder goes around {PRETRAINED[recipe.model.name]}, which "
+            f"streamkit neither has nor fetches. Fetch it and give its path: --set model.args.{WEIGHTS}=PATH"
+        )
+    if isinstance(settings, LatentSettings):
+        named = str(args.get(AUTOENCODER, "sd-v1-4"))
+        autoencoder = open_autoencoder(weights, named, accept_licence=args.get(ACCEPTED) is True)
+        fitted = fit_latents(animal, autoencoder, settings, **told)
+        parts = (fitted.model, PaintLatent(autoencoder.vae, autoencoder.scale), fitted.responses, autoencoder.side)
+        history, seen = fitted.history, fitted.predict(test.X, shape)
+    else:
+        classifier = open_classifier(weights)
+        chain = fit_features(animal, classifier, settings, **told)
+        parts = (chain.readin, PaintFeatures(chain.inverter), chain.responses, classifier.side)
+        history, seen = chain.histories[1], chain.predict(test.X, shape)
+    sizes_of = {"n_chans": animal.train.n_neurons, "n_times": 1, "out_shape": list(shape), "sfreq": 1.0}
+    network = Network(recipe.model.name, sizes_of)
+    return exported(LivePainter(*parts, shape).eval(), network, history, animal, seen)
+
+
+def exported(live: nn.Module, network: Network, history: Any, animal: Animal, seen: Array) -> Learnt:
+    """A decoder that answers at once, as its bundle has it."""
     inputs = animal.train.X[spread(len(animal.train), N_REFERENCES)][:, :, None]
     graph = export_graph(live, inputs[:2])
     outputs = run_torch(live, inputs)
-    seen = stretched(trained.predict(test.X, animal.name))
     return Learnt(
         module=live,
-        network=trained.networks[animal.name],
-        history=trained.history,
+        network=network,
+        history=history,
         graph=graph,
         reference=(inputs, outputs),
         runner=RunnerConfig(graph="decoder"),
         parity=check_export(graph, inputs, outputs),
-        seen=seen,
+        seen=stretched(seen),
     )
 
 

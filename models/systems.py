@@ -78,11 +78,6 @@ EXPERIMENTS = (
 )
 
 MICE = ("sensorium", "v1_world")
-PRETRAINED = {
-    "AutoencoderKL of Stable Diffusion": "frozen image autoencoder, about 84 million parameters (diffusers); its "
-    "weights are read from files",
-    "ResNet50": "frozen classifier, 25.6 million parameters (torchvision); its weights are read from files",
-}
 
 SYSTEMS: dict[str, SystemRow] = {
     row.name: row
@@ -143,6 +138,7 @@ SYSTEMS: dict[str, SystemRow] = {
                 "masking",
                 "regions",
                 "encoder",
+                "apart",
                 "bands",
                 "similarity",
                 "layouts",
@@ -171,9 +167,35 @@ SYSTEMS: dict[str, SystemRow] = {
             16,
             ("mouse-v1-gan", "mouse-v1-gan-small"),
             MICE,
-            ("v1_latent", "v1_feature_inverter", "v1_feature_readin", "v1_resnet"),
-            ("main", "pretrained", "merged", "channels", "inputs", "losses", "data", "neurons", "noise"),
-            PRETRAINED,
+            experiments=("main", "merged", "channels", "inputs", "losses", "data", "neurons", "noise"),
+        ),
+        SystemRow(
+            "mouse-v1-sdvae",
+            "mouse-v1",
+            "SD-VAE decoder: 8,587 neurons to the latent of Stable Diffusion's autoencoder",
+            ("v1_latent",),
+            "8587 neurons",
+            256,
+            ("mouse-v1-sdvae", "mouse-v1-sdvae-small"),
+            MICE,
+            experiments=("pretrained",),
+            not_counted={
+                "AutoencoderKL of Stable Diffusion": "frozen image autoencoder, about 84 million parameters "
+                "(diffusers); its weights are read from files"
+            },
+        ),
+        SystemRow(
+            "mouse-v1-resnet",
+            "mouse-v1",
+            "ResNet50 decoder: 8,587 neurons to features of a classifier, and those to pictures",
+            ("v1_feature_readin", "v1_feature_inverter"),
+            "8587 neurons",
+            64,
+            ("mouse-v1-resnet", "mouse-v1-resnet-small"),
+            MICE,
+            ("v1_resnet",),
+            ("pretrained",),
+            {"ResNet50": "frozen classifier, 25.6 million parameters (torchvision); its weights are read from files"},
         ),
         SystemRow(
             "mouse-v1-cnn",

@@ -9,8 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from calibration.features.resample import weights
 from calibration.mouse_v1.fit_encoder import FittedEncoder
+from calibration.mouse_v1.scaling import ResponseScale
 from calibration.mouse_v1.settings import InversionSettings
+from calibration.targets import GREY
 from models.v1_encoder import V1Encoder
 from models.v1_inversion import InversionStep, Update, between_0_and_1
 
@@ -34,6 +37,67 @@ class LiveDecoder(nn.Module):
     def forward(self, window: Tensor) -> Tensor:
         """``(B, n_neurons, 1)`` to ``(B, 1, height, width)``."""
         return between_0_and_1(self.decoder(window / self.std))
+
+
+class LivePainter(nn.Module):
+    """A read-in, somebody's network that paints from what it predicts, and the way to a grey picture, as one.
+
+    ``(B, n_neurons, 1)`` to ``(B, 1, height, width)`` in [0, 1].
+
+    Parameters
+    ----------
+    paint
+        From what `readin` predicts to pictures ``(B, colours, side, side)`` in [0, 1].
+    scale
+        Of the responses.
+    side
+        Pixels of a side of what is painted; it is brought to `shape`, ``(1, height, width)``, with antialiasing.
+    """
+
+    def __init__(
+        self, readin: nn.Module, paint: nn.Module, scale: ResponseScale, side: int, shape: tuple[int, int, int]
+    ):
+        super().__init__()
+        self.readin, self.paint, self.positive = readin, paint, scale.positive
+        fixed = {"mean": scale.mean[:, None], "std": scale.std[:, None]}
+        fixed |= {
+            "luma": GREY[:, None, None],
+            "down": weights(side, shape[1], "bilinear"),
+            "right": weights(side, shape[2], "bilinear"),
+        }
+        for name, values in fixed.items():
+            self.register_buffer(name, torch.from_numpy(np.array(values, np.float32)))
+
+    def forward(self, window: Tensor) -> Tensor:
+        """``(B, n_neurons, 1)`` to ``(B, 1, height, width)``."""
+        scaled = (window - self.mean) / self.std
+        painted = self.paint(self.readin(scaled.clamp(min=0) if self.positive else scaled))
+        grey = (painted * self.luma).sum(1, keepdim=True) if painted.shape[1] == len(self.luma) else painted
+        return between_0_and_1((self.down @ grey @ self.right.T).clamp(0, 1))
+
+
+class PaintLatent(nn.Module):
+    """The decoder of an image autoencoder: latents to colour pictures in [0, 1]."""
+
+    def __init__(self, vae: nn.Module, scale: float):
+        super().__init__()
+        self.first, self.decoder, self.scale = vae.post_quant_conv, vae.decoder, scale
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """``(B, 4, h, w)`` to ``(B, 3, 8 h, 8 w)``."""
+        return (self.decoder(self.first(latent / self.scale)) / 2 + 0.5).clamp(0, 1)
+
+
+class PaintFeatures(nn.Module):
+    """The painter of features: to grey pictures in [0, 1]."""
+
+    def __init__(self, inverter: nn.Module):
+        super().__init__()
+        self.inverter = inverter
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(B, C, h, w)`` to ``(B, 1, 16 h, 16 w)``."""
+        return self.inverter(features).sigmoid()
 
 
 class LiveStep(nn.Module):

@@ -47,6 +47,8 @@ LOSSES = {
     "image2ecog": {"loss", "mse", "corr"},
     "mouse-v1-gan": {"loss", "stimulus", "adversarial", "discriminator"},
     "mouse-v1-cnn": {"loss"},
+    "mouse-v1-sdvae": {"loss"},
+    "mouse-v1-resnet": {"loss"},
     "mouse-v1-inversion": {"loss", "poisson", "roughness"},
     "brain2pix": {"loss", "adversarial", "feature", "pixel"},
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 pytest.importorskip("skimage", reason="not run: scikit-image has the photographs")
@@ -15,13 +16,18 @@ from apps.commands.verify import command
 from calibration.calibrate import CalibrationResult, calibrate
 from calibration.calibrate_v1 import settings_of
 from calibration.evaluate import evaluate
+from calibration.mouse_v1.features import Classifier
 from calibration.mouse_v1.settings import (
     CNN,
     ENCODER,
     GAN,
     SMALL_CNN,
     SMALL_ENCODER,
+    SMALL_FEATURES,
     SMALL_GAN,
+    SMALL_LATENTS,
+    FeatureSettings,
+    LatentSettings,
 )
 from calibration.recipe import Recipe, load_recipe, shipped_recipes
 from streamkit.bundle import load_bundle
@@ -35,6 +41,10 @@ FEW = (
     'train = { photographs = ["camera", "coins", "moon"], n_patches = 120 }, '
     'validation = { photographs = ["rocket"], n_patches = 10 }, '
     'test = { photographs = ["coffee", "chelsea"], n_patches = 12, repeats = 2 } } }'
+)
+TINY_GAN = (
+    "{ channels = [8, 8], kernels = [3, 3], readin = 8, context = [2, 4], critic = [4], critic_kernels = [5], "
+    'select = "ssim", guided_by = "small" }'
 )
 TINY = ["evaluate.permutations=20", "evaluate.bootstrap=50", "evaluate.n_way=6", "train.epochs=2", FEW]
 
@@ -51,6 +61,41 @@ def cnn(tmp_path_factory: pytest.TempPathFactory) -> CalibrationResult:
 
 
 @pytest.fixture(scope="module")
+def gan(tmp_path_factory: pytest.TempPathFactory) -> CalibrationResult:
+    folder = tmp_path_factory.mktemp("gan")
+    recipe = small("mouse-v1-gan-small", f"model.args={TINY_GAN}", "train.epochs=1")
+    return calibrate(recipe, None, folder / "bundle", held_out_dir=folder / "held")
+
+
+@pytest.fixture(scope="module")
+def sdvae(tmp_path_factory: pytest.TempPathFactory) -> CalibrationResult:
+    """Around an autoencoder with weights at random, read from a folder as the published ones are."""
+    diffusers = pytest.importorskip("diffusers", reason="not run: diffusers is not installed")
+    folder = tmp_path_factory.mktemp("sdvae")
+    torch.manual_seed(0)
+    blocks = {"down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4}
+    vae = diffusers.AutoencoderKL(block_out_channels=(8,) * 4, norm_num_groups=4, sample_size=64, **blocks)
+    vae.save_pretrained(str(folder / "vae"))
+    given = (f"model.args.weights={folder / 'vae'}", "model.args.accept_licence=true", "model.args.hidden=[32]")
+    recipe = small("mouse-v1-sdvae-small", *given)
+    return calibrate(recipe, None, folder / "bundle", held_out_dir=folder / "held")
+
+
+@pytest.fixture(scope="module")
+def resnet(tmp_path_factory: pytest.TempPathFactory) -> CalibrationResult:
+    """Around two strided convolutions at random, in the place of the classifier."""
+    folder = tmp_path_factory.mktemp("resnet")
+    torch.manual_seed(0)
+    layers = (torch.nn.Conv2d(3, 12, 4, 2, 1), torch.nn.ReLU(), torch.nn.Conv2d(12, 12, 4, 2, 1))
+    classifier = Classifier(torch.nn.Sequential(*layers).eval().requires_grad_(False), side=32)
+    sizes = ("model.args.widths=[16,8]", "model.args.refined=[[8,3]]", "model.args.inverter_steps=4")
+    recipe = small("mouse-v1-resnet-small", "model.args.weights=theirs.pth", *sizes)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("calibration.calibrate_v1.open_classifier", lambda _: classifier)
+        return calibrate(recipe, None, folder / "bundle", held_out_dir=folder / "held")
+
+
+@pytest.fixture(scope="module")
 def inverted(tmp_path_factory: pytest.TempPathFactory) -> CalibrationResult:
     folder = tmp_path_factory.mktemp("inverted")
     recipe = small("mouse-v1-inversion-small", "model.args.channels=6", "model.args.steps=12", "train.epochs=3")
@@ -59,7 +104,8 @@ def inverted(tmp_path_factory: pytest.TempPathFactory) -> CalibrationResult:
 
 def test_the_shipped_recipes_ask_for_the_published_and_the_small_settings() -> None:
     wanted = {"cnn": (CNN, SMALL_CNN), "gan": (GAN, SMALL_GAN), "inversion": (ENCODER, SMALL_ENCODER)}
-    assert sum(name.startswith("mouse-v1") for name in shipped_recipes()) == 6
+    wanted |= {"sdvae": (LatentSettings(), SMALL_LATENTS), "resnet": (FeatureSettings(), SMALL_FEATURES)}
+    assert sum(name.startswith("mouse-v1") for name in shipped_recipes()) == 10
     for name, (full, tiny) in wanted.items():
         assert settings_of(load_recipe(f"mouse-v1-{name}"))[0] == full
         assert settings_of(load_recipe(f"mouse-v1-{name}-small"))[0] == tiny
@@ -88,9 +134,7 @@ def test_evaluate_says_what_calibrate_said(cnn: CalibrationResult) -> None:
 
 
 def test_the_gan_is_trained_with_its_encoder_and_can_be_taken_up_again(tmp_path: Path) -> None:
-    args = "{ channels = [8, 8], kernels = [3, 3], readin = 8, context = [2, 4], critic = [4], critic_kernels = [5], "
-    args += 'select = "ssim", guided_by = "small" }'
-    recipe = small("mouse-v1-gan-small", f"model.args={args}", "train.epochs=1")
+    recipe = small("mouse-v1-gan-small", f"model.args={TINY_GAN}", "train.epochs=1")
     kept = tmp_path / "resume" / "bundle"
     made, written = [], []
     for name in ("one", "two"):
@@ -121,7 +165,19 @@ def test_the_inverted_encoder_runs_as_long_as_there_is_time(inverted: Calibratio
     assert np.abs(few - many).max() > 0.01
 
 
-@pytest.mark.parametrize("made", ["cnn", "inverted"])
+@pytest.mark.parametrize("made", ["sdvae", "resnet"])
+def test_what_somebody_else_s_network_paints_is_in_the_bundle(made: str, request: pytest.FixtureRequest) -> None:
+    result: CalibrationResult = request.getfixturevalue(made)
+    assert result.parity <= 1e-4
+    assert result.bundle.contract.output.shape == (1, 18, 32)
+    held = [read_recording(path) for path in result.held_out_recordings]
+    by_name = {score.name: score.value for score in result.scores}
+    found = evaluate(result.bundle, held, backend="onnxruntime")
+    for score in found.scores:
+        assert score.value == pytest.approx(by_name[score.name], abs=1e-3)
+
+
+@pytest.mark.parametrize("made", ["cnn", "inverted", "gan", "sdvae", "resnet"])
 def test_live_decoding_says_what_offline_says(made: str, request: pytest.FixtureRequest) -> None:
     result: CalibrationResult = request.getfixturevalue(made)
     words = [str(result.bundle.path), str(result.held_out_recordings[0]), "--json", "--backend", "onnxruntime"]
@@ -141,6 +197,9 @@ def test_live_decoding_says_what_offline_says(made: str, request: pytest.Fixture
         ("mouse-v1-gan-small", "model.args.guided_by=tiny", r"'tiny' was given, expected published or small"),
         ("mouse-v1-inversion-small", "model.args.readout=linear", r"only an encoder with the Gaussian readout"),
         ("mouse-v1-cnn-small", 'data.options.animal=""', r"a bundle decodes one animal"),
+        ("mouse-v1-sdvae-small", "train.epochs=1", r"weights is not given: .* CreativeML OpenRAIL-M.* MIT"),
+        ("mouse-v1-sdvae-small", "model.args.weights=vae", r"is under CreativeML OpenRAIL-M.*: read it, and accept it"),
+        ("mouse-v1-resnet-small", "train.epochs=1", r"weights is not given: .*resnet50-11ad3fa6\.pth"),
         ("mouse-v1-cnn-small", "split.validation=0.2", r"split\.validation names no group"),
     ],
 )
@@ -158,7 +217,7 @@ def test_method_and_target_belong_together() -> None:
 
 @pytest.mark.lsl
 @pytest.mark.slow
-@pytest.mark.parametrize("made", ["cnn", "inverted"])
+@pytest.mark.parametrize("made", ["cnn", "inverted", "gan", "sdvae", "resnet"])
 def test_a_replayed_stream_gives_images_on_a_stream_of_their_own(
     made: str, request: pytest.FixtureRequest, unique_id: str
 ) -> None:
