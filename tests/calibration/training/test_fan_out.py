@@ -88,7 +88,7 @@ def test_a_killed_worker_loses_no_task_and_changes_no_result(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_task_that_always_ends_its_worker_is_named() -> None:
-    with pytest.raises(StreamkitError, match=r"task 'number 0': .*ended by itself [23] times"):
+    with pytest.raises(StreamkitError, match=r"tasks? 'number 0'.*ended by itself [23] times"):  # or it took 1 along
         fan_out(deadly, numbered(2), workers=2, retries=1)
 
 
