@@ -62,15 +62,14 @@ class Trained:
         return Trained(subjects, self.scheduler, self.workers, self.loop, self.progress, self.resume)
 
     def _call(self, key: Key) -> dict[str, Any]:
-        call = {"material": self.subjects[key[0]], "settings": key[1], "loop": dict(self.loop)}
-        return {
-            **call,
-            "checkpoint": self.resume and folder_of(self.resume, self._fingerprints[key[0]], key[1], call["loop"]),
-        }
+        subject, settings = key
+        loop = dict(self.loop)
+        place = folder_of(self.resume, self._fingerprints[subject], settings, loop)
+        return {"material": self.subjects[subject], "settings": settings, "loop": loop, "checkpoint": place}
 
     @cached_property
     def _fingerprints(self) -> dict[str, str]:
-        return {subject: fingerprint(material) for subject, material in self.subjects.items()}
+        return {subject: fingerprint(each) if self.resume else "" for subject, each in self.subjects.items()}
 
 
 def train_one(
