@@ -200,8 +200,8 @@ def mouse_v1(system: SystemRow, batch: int, device: str, small: dict[str, dict[s
     from models.table import MODELS
 
     first = system.networks[0]
-    if alone := [name for name, (network, _) in PARTS.items() if network == first]:
-        return part_of(alone[0], batch, device, small)
+    if system.name in PARTS:
+        return part_of(system.name, batch, device, small)
     names = {"v1_gan": ("v1_gan", "v1_discriminator")}.get(first, (first,))
     args = {name: (small or {}).get(name, MODELS[name].args) for name in names}
     models = {name: builder_of(MODELS[name].builder)(**each) for name, each in args.items()}
@@ -250,8 +250,8 @@ def part_of(name: str, batch: int, device: str, small: dict[str, dict[str, Any]]
 
 
 PARTS = {
-    "mouse-v1-latents": ("v1_latent", 256),
-    "mouse-v1-features": ("v1_feature_readin", 64),
+    "mouse-v1-sdvae": ("v1_latent", 256),
+    "mouse-v1-resnet": ("v1_feature_readin", 64),
     "mouse-v1-painter": ("v1_feature_inverter", 64),
 }
 """Networks of mouse V1 that go with somebody's pretrained ones, and the published batch of each."""
