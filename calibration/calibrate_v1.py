@@ -22,11 +22,11 @@ from calibration.fit import Fitted
 from calibration.made import Made
 from calibration.metrics import Draws, Score
 from calibration.mouse_v1 import settings as sizes
-from calibration.mouse_v1.features import ROW, fit_features, open_classifier
+from calibration.mouse_v1.features import ROW, FittedFeatures, fit_features, open_classifier
 from calibration.mouse_v1.fit_decoder import Guide, fit_decoder
 from calibration.mouse_v1.fit_encoder import FittedEncoder, fit_encoder
-from calibration.mouse_v1.latents import AUTOENCODERS, fit_latents, open_autoencoder
-from calibration.mouse_v1.live import LiveDecoder, LivePainter, PaintFeatures, PaintLatent, live_step, run_step
+from calibration.mouse_v1.latents import AUTOENCODERS, FittedLatents, fit_latents, open_autoencoder
+from calibration.mouse_v1.live import LiveDecoder, LivePainter, live_step, run_step
 from calibration.mouse_v1.material import Animal, Responses, material_of
 from calibration.mouse_v1.meis import most_exciting
 from calibration.mouse_v1.scores import METRICS, stretched
@@ -133,12 +133,8 @@ def make(
     progress.advance()
     inverted = isinstance(settings, EncoderSettings)
     test = animal.test[spread(len(animal.test), MOST_INVERTED if inverted else MOST)]
-    if isinstance(settings, LatentSettings | FeatureSettings):
-        learnt = pretrained(recipe, settings, loop, animal, test, checkpoint, progress)
-    elif isinstance(settings, EncoderSettings):
-        learnt = inversion(recipe, settings, loop, animal, test, checkpoint, progress)
-    else:
-        learnt = decoder(recipe, settings, loop, animal, test, checkpoint, progress)
+    learn = inversion if inverted else pretrained if recipe.model.name in PRETRAINED else decoder
+    learnt: Learnt = learn(recipe, settings, loop, animal, test, checkpoint, progress)
     labels = test.names[test.shown]
     output = OutputSpec(kind="image", shape=animal.train.out_shape, chance=1 / recipe.evaluate.n_way)
     group = parts.test[0].meta.group if len(parts.test) == 1 else "held out"
@@ -267,17 +263,16 @@ def pretrained(
     if isinstance(settings, LatentSettings):
         named = str(args.get(AUTOENCODER, "sd-v1-4"))
         autoencoder = open_autoencoder(weights, named, accept_licence=args.get(ACCEPTED) is True)
-        fitted = fit_latents(animal, autoencoder, settings, **told)
-        parts = (fitted.model, PaintLatent(autoencoder.vae, autoencoder.scale), fitted.responses, autoencoder.side)
-        history, seen = fitted.history, fitted.predict(test.X, shape)
+        chain: FittedLatents | FittedFeatures = fit_latents(animal, autoencoder, settings, **told)
+        side = autoencoder.side
     else:
         classifier = open_classifier(weights)
         chain = fit_features(animal, classifier, settings, **told)
-        parts = (chain.readin, PaintFeatures(chain.inverter), chain.responses, classifier.side)
-        history, seen = chain.histories[1], chain.predict(test.X, shape)
+        side = classifier.side
     sizes_of = {"n_chans": animal.train.n_neurons, "n_times": 1, "out_shape": list(shape), "sfreq": 1.0}
     network = Network(recipe.model.name, sizes_of)
-    return exported(LivePainter(*parts, shape).eval(), network, history, animal, seen)
+    live = LivePainter(chain.decoder, chain.responses, side, shape).eval()
+    return exported(live, network, chain.history, animal, chain.predict(test.X, shape))
 
 
 def exported(live: nn.Module, network: Network, history: Any, animal: Animal, seen: Array) -> Learnt:

@@ -75,6 +75,26 @@ def _convolutions(maps: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Conv2d(maps, n_out, 3, padding=1))
 
 
+class LatentPainter(nn.Module):
+    """Decoder half of an image autoencoder: latents ``(B, 4, h, w)`` to colour pictures ``(B, 3, 8 h, 8 w)`` in [0, 1].
+
+    Parameters
+    ----------
+    vae
+        diffusers' `AutoencoderKL`, or what has its ``post_quant_conv`` and ``decoder``.
+    scale
+        The factor that latents were multiplied by.
+    """
+
+    def __init__(self, vae: nn.Module, scale: float):
+        super().__init__()
+        self.first, self.decoder, self.scale = vae.post_quant_conv, vae.decoder, scale
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """``(B, 4, h, w)`` to ``(B, 3, 8 h, 8 w)``."""
+        return (self.decoder(self.first(latent / self.scale)) / 2 + 0.5).clamp(0, 1)
+
+
 def v1_latent(
     n_chans: int,
     n_times: int,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +35,17 @@ from calibration.mouse_v1.settings import FeatureSettings
 from calibration.network import Network
 from calibration.progress import Progress
 from calibration.spikes2video.fit import in_batches
+from calibration.training.checkpoint import Checkpoint
 from calibration.training.history import History
+from calibration.training.kept import fingerprint_of
 from calibration.training.loop import fit as train_in_place
 from calibration.training.settings import LoopSettings
 from streamkit.errors import require
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from models.v1_resnet import FeatureInverter, FeatureReadIn, ResnetDecoder
 
 Array = NDArray[np.floating]
 SIDE, LAYER = 224, "layer3.0.downsample.0"
@@ -79,6 +83,11 @@ class Classifier:
     module: nn.Module
     side: int = SIDE
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for the same weights."""
+        return fingerprint_of(self.module)
+
     def features(self, images: Tensor, normalised: bool) -> Tensor:
         """Of grey pictures ``(n, 1, side, side)`` in [0, 1]; nothing is learnt through them."""
         torch = require("torch", "train", "features of pictures")
@@ -109,11 +118,16 @@ def open_classifier(weights: Path | str | None) -> Classifier:
 class FittedFeatures:
     """The two trained networks, in evaluation mode, chained."""
 
-    readin: nn.Module
-    inverter: nn.Module
+    readin: FeatureReadIn
+    inverter: FeatureInverter
     histories: tuple[History, History]
     settings: FeatureSettings
     responses: ResponseScale
+
+    @property
+    def history(self) -> History:
+        """Of the read-in, which is trained last."""
+        return self.histories[1]
 
     def features(self, X: Array) -> NDArray[np.float32]:
         """Features for responses ``(n, n_neurons)`` as measured."""
@@ -121,7 +135,14 @@ class FittedFeatures:
 
     def predict(self, X: Array, shape: tuple[int, int, int]) -> NDArray[np.float32]:
         """Grey pictures ``(n, 1, height, width)`` in [0, 1]."""
-        return grey(in_batches(lambda x: self.inverter(x).sigmoid(), self.features(X)), shape)
+        return grey(in_batches(self.decoder, self.responses(X)[:, :, None]), shape)
+
+    @property
+    def decoder(self) -> ResnetDecoder:
+        """From scaled responses ``(B, n_neurons, 1)`` to grey pictures in [0, 1]."""
+        from models.v1_resnet import ResnetDecoder
+
+        return ResnetDecoder(self.readin, self.inverter)
 
 
 def fit_features(
@@ -143,7 +164,8 @@ def fit_features(
         training pictures of the animal.
     """
     prior = animal.train.images if pictures is None else pictures
-    places = [checkpoint and checkpoint / name for name in ("inverter", "readin")]
+    about = {"classifier": classifier.fingerprint} if checkpoint else {}
+    places = [checkpoint and Checkpoint(checkpoint / name, about=about) for name in ("inverter", "readin")]
     inverter, first = fit_inverter(prior, classifier, settings, loop or {}, places[0], progress)
     readin, scale, second = fit_readin(animal, classifier, settings, loop or {}, places[1], progress)
     return FittedFeatures(readin, inverter, (first, second), settings, scale)
@@ -154,9 +176,9 @@ def fit_inverter(
     classifier: Classifier,
     settings: FeatureSettings,
     loop: Mapping[str, Any],
-    checkpoint: Path | None,
+    checkpoint: Checkpoint | None,
     progress: Progress | None,
-) -> tuple[nn.Module, History]:
+) -> tuple[FeatureInverter, History]:
     """Train the painter: cross-entropy of grey pixels."""
     images = sized(pictures, classifier.side)
     shape = feature_shape(classifier)
@@ -198,9 +220,9 @@ def fit_readin(
     classifier: Classifier,
     settings: FeatureSettings,
     loop: Mapping[str, Any],
-    checkpoint: Path | None,
+    checkpoint: Checkpoint | None,
     progress: Progress | None,
-) -> tuple[nn.Module, ResponseScale, History]:
+) -> tuple[FeatureReadIn, ResponseScale, History]:
     """Train the read-in: squared error of features."""
     scale = response_scale(animal.train, "standard, positive")
     sizes: dict[str, Any] = {"n_chans": animal.train.n_neurons, "n_times": 1, "sfreq": 1.0}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +28,15 @@ from calibration.progress import Progress
 from calibration.spikes2video.fit import in_batches
 from calibration.targets import GREY
 from calibration.training.history import History
+from calibration.training.kept import fingerprint_of
 from calibration.training.loop import fit as train_in_place
 from calibration.training.settings import LoopSettings
 from streamkit.errors import BadInput, ConfigError, did_you_mean, require
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from models.v1_sdvae import LatentPainter
 
 Array = NDArray[np.floating]
 SIDE, SCALE = 64, 0.18215
@@ -68,10 +72,17 @@ class Autoencoder:
         pixels = 2 * coloured(resize(np.asarray(images, np.float32), (self.side, self.side))) - 1
         return in_batches(lambda x: self.scale * self.vae.encode(x).latent_dist.mean, pixels)  # type: ignore[operator, union-attr]
 
-    def decode(self, latents: Array) -> NDArray[np.float32]:
-        """Latents to colour pictures ``(n, 3, side, side)`` in [0, 1]."""
-        painted = in_batches(lambda x: self.vae.decode(x / self.scale).sample, latents)  # type: ignore[operator, union-attr]
-        return np.clip(painted / 2 + 0.5, 0, 1)
+    @property
+    def painter(self) -> LatentPainter:
+        """From latents to colour pictures ``(n, 3, side, side)`` in [0, 1]."""
+        from models.v1_sdvae import LatentPainter
+
+        return LatentPainter(self.vae, self.scale)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for the same weights."""
+        return fingerprint_of(self.vae)
 
 
 def open_autoencoder(folder: Path | str, name: str = "sd-v1-4", *, accept_licence: bool = False) -> Autoencoder:
@@ -134,7 +145,14 @@ class FittedLatents:
 
     def predict(self, X: Array, shape: tuple[int, int, int]) -> NDArray[np.float32]:
         """Grey pictures ``(n, 1, height, width)`` in [0, 1]."""
-        return grey(self.autoencoder.decode(self.latents(X)), shape)
+        return grey(in_batches(self.decoder, self.responses(X)[:, :, None]), shape)
+
+    @property
+    def decoder(self) -> nn.Module:
+        """From scaled responses ``(B, n_neurons, 1)`` to colour pictures in [0, 1]."""
+        torch = require("torch", "train", "calibration")
+        chained: nn.Module = torch.nn.Sequential(self.model, self.autoencoder.painter)
+        return chained
 
 
 def grey(images: Array, shape: tuple[int, int, int]) -> NDArray[np.float32]:

@@ -40,25 +40,23 @@ class LiveDecoder(nn.Module):
 
 
 class LivePainter(nn.Module):
-    """A read-in, somebody's network that paints from what it predicts, and the way to a grey picture, as one.
+    """A decoder that goes through somebody's network, and the way to a grey picture, as one.
 
     ``(B, n_neurons, 1)`` to ``(B, 1, height, width)`` in [0, 1].
 
     Parameters
     ----------
-    paint
-        From what `readin` predicts to pictures ``(B, colours, side, side)`` in [0, 1].
+    decoder
+        From scaled responses ``(B, n_neurons, 1)`` to pictures ``(B, colours, side, side)`` in [0, 1].
     scale
         Of the responses.
     side
         Pixels of a side of what is painted; it is brought to `shape`, ``(1, height, width)``, with antialiasing.
     """
 
-    def __init__(
-        self, readin: nn.Module, paint: nn.Module, scale: ResponseScale, side: int, shape: tuple[int, int, int]
-    ):
+    def __init__(self, decoder: nn.Module, scale: ResponseScale, side: int, shape: tuple[int, int, int]):
         super().__init__()
-        self.readin, self.paint, self.positive = readin, paint, scale.positive
+        self.decoder, self.positive = decoder, scale.positive
         fixed = {"mean": scale.mean[:, None], "std": scale.std[:, None]}
         fixed |= {
             "luma": GREY[:, None, None],
@@ -71,33 +69,9 @@ class LivePainter(nn.Module):
     def forward(self, window: Tensor) -> Tensor:
         """``(B, n_neurons, 1)`` to ``(B, 1, height, width)``."""
         scaled = (window - self.mean) / self.std
-        painted = self.paint(self.readin(scaled.clamp(min=0) if self.positive else scaled))
+        painted = self.decoder(scaled.clamp(min=0) if self.positive else scaled)
         grey = (painted * self.luma).sum(1, keepdim=True) if painted.shape[1] == len(self.luma) else painted
         return between_0_and_1((self.down @ grey @ self.right.T).clamp(0, 1))
-
-
-class PaintLatent(nn.Module):
-    """The decoder of an image autoencoder: latents to colour pictures in [0, 1]."""
-
-    def __init__(self, vae: nn.Module, scale: float):
-        super().__init__()
-        self.first, self.decoder, self.scale = vae.post_quant_conv, vae.decoder, scale
-
-    def forward(self, latent: Tensor) -> Tensor:
-        """``(B, 4, h, w)`` to ``(B, 3, 8 h, 8 w)``."""
-        return (self.decoder(self.first(latent / self.scale)) / 2 + 0.5).clamp(0, 1)
-
-
-class PaintFeatures(nn.Module):
-    """The painter of features: to grey pictures in [0, 1]."""
-
-    def __init__(self, inverter: nn.Module):
-        super().__init__()
-        self.inverter = inverter
-
-    def forward(self, features: Tensor) -> Tensor:
-        """``(B, C, h, w)`` to ``(B, 1, 16 h, 16 w)``."""
-        return self.inverter(features).sigmoid()
 
 
 class LiveStep(nn.Module):

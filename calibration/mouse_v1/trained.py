@@ -8,16 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from calibration.mouse_v1.features import Classifier
 from calibration.mouse_v1.fid import Fid
 from calibration.mouse_v1.fit_decoder import FittedDecoder, Guide, fit_decoder
 from calibration.mouse_v1.fit_encoder import FittedEncoder, fit_encoder
 from calibration.mouse_v1.inversion import Tried, choose, invert
+from calibration.mouse_v1.latents import Autoencoder
 from calibration.mouse_v1.material import Animal, Material
 from calibration.mouse_v1.meis import most_exciting
 from calibration.mouse_v1.scores import ssim_losses
 from calibration.mouse_v1.settings import DecoderSettings, EncoderSettings, InversionSettings, MEISettings
 from calibration.progress import Progress
-from calibration.training.kept import Kept, folder_of
+from calibration.training.kept import Kept, fingerprint, folder_of
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,15 @@ class Trained:
     def _training(self) -> dict[str, Any]:
         return {key: getattr(self, key) for key in ("scheduler", "workers", "loop", "progress", "resume")}
 
-    def folder_of(self, *training: Any) -> Path | None:
-        """Where a training on the first animal is kept, by everything else that makes it the one it is."""
-        return self.resume and folder_of(self.resume, self.material.first, *training, dict(self.loop))
+    def folder_of(self, pretrained: Autoencoder | Classifier, settings: Any) -> Path | None:
+        """Where the training of a decoder around a pretrained network, on the first animal, is kept."""
+        if self.resume is None:
+            return None
+        return folder_of(self.resume, self._first_animal, pretrained.fingerprint, settings, dict(self.loop))
+
+    @cached_property
+    def _first_animal(self) -> str:
+        return fingerprint(self.material.first)
 
     def encoder_of(self, seed: int = 0) -> FittedEncoder:
         """The encoder of these settings."""

@@ -44,7 +44,7 @@ def _rows_of(tensors: dict[str, Tensor]) -> dict[str, Any]:
     digest = hashlib.sha256()
     for name, values in sorted(tensors.items()):
         digest.update(f"{name} {tuple(values.shape)} {values.dtype}".encode())
-        digest.update(values.detach().cpu().contiguous().view(torch.uint8).numpy())
+        digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return {"number": len(next(iter(tensors.values()))), "contents": digest.hexdigest()[:N_DIGITS]}
 
 

@@ -6,11 +6,14 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from calibration.progress import Progress
 from calibration.training.fan_out import Task, fan_out
 from streamkit.errors import require
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Seeded(Hashable, Protocol):
@@ -89,6 +92,11 @@ def folder_of(resume: Path | None, *training: Any) -> Path | None:
 def fingerprint(value: Any) -> str:
     """The same for equal values: arrays, numbers, text, and containers and dataclasses of them."""
     return str(require("joblib", "train", "calibration").hash(_plain(value)))
+
+
+def fingerprint_of(module: nn.Module) -> str:
+    """The same for networks of equal weights."""
+    return fingerprint({name: values.numpy(force=True) for name, values in module.state_dict().items()})
 
 
 def _plain(value: Any) -> Any:

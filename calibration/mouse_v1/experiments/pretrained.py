@@ -45,10 +45,16 @@ def sd_vae(trained: Trained, systems: Systems, seeds: Sequence[int], plan: Plan)
     wanted, mean = autoencoder.encode(test.y), autoencoder.encode(animal.train.images)[animal.train.shown].mean(0)
     for readin in ("mlp", "ridge", "conv"):
         settings = [systems.latents.model_copy(update={"readin": readin, "seed": seed}) for seed in seeds]
-        places = [trained.folder_of("latents", autoencoder.name, each) for each in settings]
         models = [
-            fit_latents(animal, autoencoder, each, loop=trained.loop, checkpoint=place, progress=trained.progress)
-            for each, place in zip(settings, places, strict=True)
+            fit_latents(
+                animal,
+                autoencoder,
+                each,
+                loop=trained.loop,
+                checkpoint=trained.folder_of(autoencoder, each),
+                progress=trained.progress,
+            )
+            for each in settings
         ]
         name = SDVAE if readin == "mlp" else f"{SDVAE}, {readin}"
         said = Said.of([fitted.predict(test.X, test.out_shape) for fitted in models], test.y, plan)
@@ -69,10 +75,16 @@ def resnet(trained: Trained, systems: Systems, seeds: Sequence[int], plan: Plan)
     animal = trained.material.first
     test = animal.test.by_image()
     settings = [systems.features.model_copy(update={"seed": seed}) for seed in seeds]
-    places = [trained.folder_of("features", each) for each in settings]
     models = [
-        fit_features(animal, classifier, each, loop=trained.loop, checkpoint=place, progress=trained.progress)
-        for each, place in zip(settings, places, strict=True)
+        fit_features(
+            animal,
+            classifier,
+            each,
+            loop=trained.loop,
+            checkpoint=trained.folder_of(classifier, each),
+            progress=trained.progress,
+        )
+        for each in settings
     ]
     said = Said.of([fitted.predict(test.X, test.out_shape) for fitted in models], test.y, plan)
     return lines(RESNET, said, trained, plan, normalise=systems.features.normalise)

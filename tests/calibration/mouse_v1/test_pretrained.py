@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 from pathlib import Path
 
@@ -101,6 +102,18 @@ def test_features_are_painted_and_predicted() -> None:
     r = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(images, test.y, strict=True)]
     assert np.mean(r) > 0.3
     assert fitted.histories[0].train[-1] < fitted.histories[0].train[0]
+
+
+def test_a_training_is_not_taken_up_again_with_another_classifier(tmp_path: Path) -> None:
+    mouse, quick = animal(), FEATURES.model_copy(update={"inverter_steps": 1, "epochs": 1})
+    first = fit_features(mouse, classifier(), quick, checkpoint=tmp_path)
+    again = fit_features(mouse, classifier(), quick, checkpoint=tmp_path)
+    np.testing.assert_array_equal(again.predict(mouse.test.X, SHAPE), first.predict(mouse.test.X, SHAPE))
+    other = copy.deepcopy(classifier().module)
+    with torch.no_grad():
+        other[0].bias += 1
+    with pytest.raises(BadInput, match=r"of another training: about\.classifier"):
+        fit_features(mouse, Classifier(other, side=16), quick, checkpoint=tmp_path)
 
 
 def test_both_trainings_get_the_same_normalisation_unless_told_to_be_faithful() -> None:
