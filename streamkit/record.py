@@ -18,6 +18,7 @@ import pylsl
 from streamkit.errors import RecordingError
 from streamkit.lsl.discovery import find, not_found
 from streamkit.lsl.raw import Samples, SupervisedRaw
+from streamkit.patience import wait_for
 from streamkit.recording.model import RecordingMeta
 from streamkit.recording.native import XDF
 from streamkit.recording.sidecar import Sidecar, write_sidecar
@@ -170,7 +171,7 @@ class Recorder:
         if not self._threads:
             self.start()
         try:
-            self._halt.wait(duration)
+            wait_for(self._halt, duration)
         finally:
             self.stop()
 

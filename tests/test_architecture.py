@@ -17,7 +17,7 @@ LAYERS = (
     {"types", "errors"},
     {"clock", "units"},
     {"timeline"},
-    {"ring", "ledger", "recording", "priority"},
+    {"ring", "ledger", "recording", "priority", "patience"},
     {"lsl", "preprocess", "inference"},
     {"encoding"},
     {"bundle", "pipeline"},

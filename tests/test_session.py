@@ -19,6 +19,7 @@ from streamkit.lsl import MarkerOutlet, SignalOutlet, find_one, spec_of
 from streamkit.lsl.discovery import spec_from
 from streamkit.session import Session
 from streamkit.types import StreamSpec
+from tests.elsewhere import ONLY_POSIX, ctrl_c_elsewhere
 from tests.opened import wait_until_open
 from tests.small import SFREQ, linear_bundle, noise_recording
 
@@ -298,6 +299,17 @@ def test_prediction_stream_describes_itself(make_lab: Any) -> None:
     assert (said["bundle"], said["hash"], said["backend"]) == ("hop", lab.bundle.hash, "onnxruntime")
     assert (said["target"], said["simulated"]) == (f"{lab.uid}/amp", "false")
     assert session.state == "stopped"
+
+
+@ONLY_POSIX
+def test_ctrl_c_is_heard_whichever_thread_receives_it(make_lab: Any) -> None:
+    lab = make_lab("hop")
+    session = lab.session()
+    session.start()
+    lab.wait_until_open()
+    with ctrl_c_elsewhere(lambda: session.stop(drain=False)), pytest.raises(KeyboardInterrupt):
+        session.join()
+    assert session.state == "live"
 
 
 def test_a_session_is_started_once(make_lab: Any) -> None:

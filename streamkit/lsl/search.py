@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -16,6 +17,10 @@ LISTEN_S = 0.1
 
 LONGEST_PAUSE_S = 5.0
 """Between two attempts to connect to a stream that answers and cannot be opened."""
+
+DYING_S = 6.0
+"""A stream that goes away may answer once more, and liblsl keeps an answer for 5 s: that it cannot be opened so long is
+no news."""
 
 _JOIN_S = 1.0
 
@@ -45,7 +50,8 @@ class Search(Generic[T]):
     refusal
         Why the stream that is there was refused; None when none was.
     problem
-        Why the last attempt failed; empty when none did.
+        Why a stream that has answered for more than `DYING_S` cannot be opened, or nothing can be asked; empty while
+        neither is so.
 
     Notes
     -----
@@ -59,6 +65,7 @@ class Search(Generic[T]):
         self.problem = ""
         self._condition, self._connect = condition, connect
         self._refused: set[str] = set()
+        self._failing: dict[str, float] = {}
         self._failures = 0
         self._found: T | None = None
         self._lock = threading.Lock()
@@ -104,8 +111,9 @@ class Search(Generic[T]):
         )
 
     def _try(self, infos: list[pylsl.StreamInfo]) -> bool:
-        """Connect to the first that can be; whether one could. Raises what stood against the last that could not."""
+        """Connect to the first that can be; whether one could."""
         failure: Exception | None = None
+        told = False
         for info in infos:
             try:
                 self._hand_over(self._connect(info))
@@ -114,8 +122,9 @@ class Search(Generic[T]):
                 self._refuse(info, error)
             except Exception as error:
                 failure = error
+                told = time.monotonic() - self._failing.setdefault(info.uid(), time.monotonic()) > DYING_S
         if failure is not None:
-            raise failure
+            self._fail(failure, told)
         return False
 
     def _hand_over(self, inlet: T) -> None:
@@ -131,7 +140,8 @@ class Search(Generic[T]):
         self._refused.add(info.uid())
         self._news.set()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception, told: bool = True) -> None:
         self._failures += 1
-        self.problem = str(error) if isinstance(error, StreamkitError) else f"{type(error).__name__}: {error}"
+        if told:
+            self.problem = str(error) if isinstance(error, StreamkitError) else f"{type(error).__name__}: {error}"
         self._stopped.wait(min(LONGEST_PAUSE_S, LISTEN_S * 2 ** min(self._failures - 1, 10)))

@@ -20,6 +20,7 @@ import pylsl
 from streamkit.errors import ConfigError, StreamNotFound
 from streamkit.ledger import Ledger
 from streamkit.lsl.outlet import Outlet
+from streamkit.patience import wait_for
 from streamkit.recording import Recording
 from streamkit.recording.clip import clip
 from streamkit.recording.loop import loop_of
@@ -137,7 +138,7 @@ class Replay:
             with exact_sleep(), undisturbed():
                 self._play(outlets)
             self.sent.set()
-            self._stop.wait(self.linger)
+            wait_for(self._stop, self.linger)
         finally:
             for outlet in outlets:
                 outlet.close()

@@ -18,6 +18,7 @@ from streamkit.lsl import wire
 from streamkit.lsl.health import Health, HealthPublisher
 from streamkit.lsl.times import TimeReport
 from streamkit.lsl.watchdog import Watchdog
+from streamkit.patience import wait_for
 from streamkit.priority import Priority
 from streamkit.session.books import Books
 from streamkit.session.loop import DecodeLoop
@@ -174,7 +175,7 @@ class Session:
         self._drain = drain
         self._stop.set()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._ended.wait()
+            wait_for(self._ended)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the session has ended; False when `timeout` seconds ran out first.
@@ -184,7 +185,7 @@ class Session:
         StreamkitError
             What ended it, unless it was stopped.
         """
-        if self._thread is not None and not self._ended.wait(timeout):
+        if self._thread is not None and not wait_for(self._ended, timeout):
             return False
         if self.error is not None:
             raise self.error
