@@ -16,7 +16,7 @@ SOON_S, GIVEN_UP_S = 0.3, 10.0
 
 @contextmanager
 def ctrl_c_elsewhere(end: Callable[[], None]) -> Iterator[None]:
-    """Soon a thread of its own receives Ctrl-C; should the main thread not hear it, `end` ends its waiting, and this."""
+    """Soon a thread of its own receives Ctrl-C; should the main thread not hear it, `end` ends its waiting."""
     done, deaf = threading.Event(), threading.Event()
 
     def receive() -> None:

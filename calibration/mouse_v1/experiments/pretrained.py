@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from calibration.mouse_v1.experiments.decoding import Said, lines
 from calibration.mouse_v1.experiments.plan import Plan, Systems
-from calibration.mouse_v1.features import fit_features, open_classifier
-from calibration.mouse_v1.latents import fit_latents, open_autoencoder
+from calibration.mouse_v1.features import Classifier, fit_features, open_classifier
+from calibration.mouse_v1.latents import Autoencoder, fit_latents, open_autoencoder
 from calibration.mouse_v1.paper import RESNET, SDVAE
 from calibration.mouse_v1.scores import METRICS
 from calibration.mouse_v1.trained import Trained
@@ -45,21 +46,11 @@ def sd_vae(trained: Trained, systems: Systems, seeds: Sequence[int], plan: Plan)
     wanted, mean = autoencoder.encode(test.y), autoencoder.encode(animal.train.images)[animal.train.shown].mean(0)
     for readin in ("mlp", "ridge", "conv"):
         settings = [systems.latents.model_copy(update={"readin": readin, "seed": seed}) for seed in seeds]
-        models = [
-            fit_latents(
-                animal,
-                autoencoder,
-                each,
-                loop=trained.loop,
-                checkpoint=trained.folder_of(autoencoder, each),
-                progress=trained.progress,
-            )
-            for each in settings
-        ]
+        models = fitted(fit_latents, trained, autoencoder, settings)
         name = SDVAE if readin == "mlp" else f"{SDVAE}, {readin}"
-        said = Said.of([fitted.predict(test.X, test.out_shape) for fitted in models], test.y, plan)
+        said = Said.of([each.predict(test.X, test.out_shape) for each in models], test.y, plan)
         rows += lines(name, said, trained, plan, weights=autoencoder.name)
-        errors = [_latents(fitted.latents(test.X), wanted, mean) for fitted in models]
+        errors = [_latents(each.latents(test.X), wanted, mean) for each in models]
         rows.append(row(name, errors, plan.draws, weights=autoencoder.name))
     return rows
 
@@ -75,16 +66,17 @@ def resnet(trained: Trained, systems: Systems, seeds: Sequence[int], plan: Plan)
     animal = trained.material.first
     test = animal.test.by_image()
     settings = [systems.features.model_copy(update={"seed": seed}) for seed in seeds]
-    models = [
-        fit_features(
-            animal,
-            classifier,
-            each,
-            loop=trained.loop,
-            checkpoint=trained.folder_of(classifier, each),
-            progress=trained.progress,
-        )
-        for each in settings
-    ]
-    said = Said.of([fitted.predict(test.X, test.out_shape) for fitted in models], test.y, plan)
+    models = fitted(fit_features, trained, classifier, settings)
+    said = Said.of([each.predict(test.X, test.out_shape) for each in models], test.y, plan)
     return lines(RESNET, said, trained, plan, normalise=systems.features.normalise)
+
+
+def fitted(
+    fit: Callable[..., Any], trained: Trained, network: Autoencoder | Classifier, variants: Sequence[Any]
+) -> list[Any]:
+    """One decoder of the first animal around a pretrained network for each of these settings."""
+    told = {"loop": trained.loop, "progress": trained.progress}
+    return [
+        fit(trained.material.first, network, each, checkpoint=trained.folder_of(network, each), **told)
+        for each in variants
+    ]

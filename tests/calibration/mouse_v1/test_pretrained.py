@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from calibration.mouse_v1.experiments import Plan, Systems
+from calibration.mouse_v1.experiments import pretrained as experiment
 from calibration.mouse_v1.features import Classifier, fit_features, open_classifier
 from calibration.mouse_v1.fid import Fid, fid_row, open_fid
 from calibration.mouse_v1.latents import Autoencoder, fit_latents, open_autoencoder
 from calibration.mouse_v1.settings import FeatureSettings, LatentSettings
 from streamkit.errors import BadInput, ConfigError
-from tests.calibration.mouse_v1.mice import HEIGHT, WIDTH, animal
+from tests.calibration.mouse_v1.mice import HEIGHT, WIDTH, animal, trained
 
 SHAPE = (1, HEIGHT, WIDTH)
 LATENTS = LatentSettings(hidden=(64, 32), dropout=0.0, maps=6, lr=5e-3, batch_size=16, epochs=60)
@@ -114,6 +117,26 @@ def test_a_training_is_not_taken_up_again_with_another_classifier(tmp_path: Path
         other[0].bias += 1
     with pytest.raises(BadInput, match=r"of another training: about\.classifier"):
         fit_features(mouse, Classifier(other, side=16), quick, checkpoint=tmp_path)
+
+
+def test_the_experiment_has_both_decoders_where_there_are_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiment, "open_autoencoder", lambda *_, **__: autoencoder())
+    monkeypatch.setattr(experiment, "open_classifier", lambda *_: classifier())
+    quick = {"epochs": 2, "batch_size": 64}
+    latents = LATENTS.model_copy(update=quick)
+    systems = Systems(latents=latents, features=FEATURES.model_copy(update={**quick, "inverter_steps": 2}))
+    plan, keeping = Plan(n_way=8, bootstrap=30, permutations=30), replace(trained(), resume=tmp_path)
+    rows = experiment.pretrained(keeping, systems, (0,), plan).rows
+    places = {place: place.stat().st_mtime_ns for place in tmp_path.rglob("*.safetensors")}
+    assert len(places) == 4  # two read-ins to latents (a third is solved), a read-in to features, a painter
+    assert {line["row"] for line in rows} >= {"SD-VAE", "SD-VAE, ridge", "SD-VAE, conv", "ResNet50"}
+    values = {(line["row"], line["metric"]): line["value"] for line in rows}
+    assert all(values[name, "SSIM loss"] is not None for name in ("SD-VAE", "ResNet50"))
+    again = experiment.pretrained(keeping, systems, (0,), plan).rows
+    assert {(line["row"], line["metric"]): line["value"] for line in again} == values
+    assert {place: place.stat().st_mtime_ns for place in tmp_path.rglob("*.safetensors")} == places
 
 
 def test_both_trainings_get_the_same_normalisation_unless_told_to_be_faithful() -> None:
