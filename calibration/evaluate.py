@@ -167,7 +167,7 @@ def image_scores(
     """Score identification and pixel correlation of any reconstructions of the shown images."""
     scores = [
         metrics.score_identification(images, shown, labels, settings.n_way, draws),
-        metrics.score_pixels(images, shown, draws),
+        metrics.score_pixels(images, shown, labels, draws),
     ]
     return [s.named(s.name + suffix) for s in scores]
 

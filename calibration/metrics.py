@@ -220,7 +220,8 @@ def score_identification(
     """n-way identification: how often the reconstruction is most like the image that was shown.
 
     The candidates are the shown image and ``n_way - 1`` other images of the same set; likeness is the correlation of
-    pixels. The expectation over all draws of candidates is computed exactly.
+    pixels. The expectation over all draws of candidates is computed exactly. Every image counts the same, however often
+    it was shown: one answer to everything is at chance.
 
     Parameters
     ----------
@@ -233,30 +234,49 @@ def score_identification(
     names, first, own = np.unique(identity, return_index=True, return_inverse=True)
     n_way = min(n_way, len(names))
     chances = win_chances(correlations(reconstructions, shown[first]), n_way)
-    items = np.arange(len(own))
-    each = chances[items, own]
-    by_image = np.bincount(own, each) / np.bincount(own)
-    boot = by_image[rng.integers(len(names), size=(draws.bootstrap, len(names)))].mean(1)
-    null = [chances[items, rng.permutation(len(names))[own]].mean() for _ in range(draws.permutations)]
-    value = float(each.mean())
+    items, counts = np.arange(len(own)), np.bincount(own)
+    by_image = np.bincount(own, chances[items, own]) / counts
+    boot = _redrawn(by_image, rng, draws)
+    orders = (rng.permutation(len(names)) for _ in range(draws.permutations))
+    null = [float((np.bincount(own, chances[items, order[own]]) / counts).mean()) for order in orders]
+    value = float(by_image.mean())
     note = (
-        f"likeness: correlation of pixels; candidates from {len(names)} held-out images, exact over draws; interval: "
-        f"bootstrap over images; p: {draws.permutations} permutations of images"
+        f"likeness: correlation of pixels; candidates from {len(names)} held-out images, exact over draws, every image "
+        f"counted once; interval: bootstrap over images; p: {draws.permutations} permutations of images"
     )
     title = name or f"{n_way}-way identification"
     return Score(title, value, 1 / n_way, _interval(boot, value), _p(null, value), len(own), note, boot)
 
 
-def score_pixels(reconstructions: Array, shown: Array, draws: Draws, name: str = "pixel correlation") -> Score:
-    """Mean correlation of a reconstruction with the image that was shown; a reconstruction of noise gets 0."""
+def score_pixels(
+    reconstructions: Array, shown: Array, identity: NDArray, draws: Draws, name: str = "pixel correlation"
+) -> Score:
+    """Mean correlation of a reconstruction with the image that was shown; a reconstruction of noise gets 0.
+
+    As in `score_identification` every image counts the same.
+    """
     rng = np.random.default_rng(draws.seed)
-    a, b = _standardised(reconstructions), _standardised(shown)
-    each = (a * b).sum(1)
-    boot = each[rng.integers(len(each), size=(draws.bootstrap, len(each)))].mean(1)
-    null = [(a * b[rng.permutation(len(b))]).sum(1).mean() for _ in range(min(draws.permutations, 200))]
+    _, first, own = np.unique(identity, return_index=True, return_inverse=True)
+    a, b, counts = _standardised(reconstructions), _standardised(shown[first]), np.bincount(own)
+
+    def by_image(order: NDArray[np.intp]) -> Array:
+        return np.bincount(own, (a * b[order[own]]).sum(1)) / counts
+
+    each = by_image(np.arange(len(first)))
+    boot = _redrawn(each, rng, draws)
+    null = [float(by_image(rng.permutation(len(first))).mean()) for _ in range(min(draws.permutations, 200))]
     value = float(each.mean())
-    note = f"chance is that of shuffled pairs; interval: bootstrap over items; p: {len(null)} permutations"
-    return Score(name, value, float(np.mean(null)), _interval(boot, value), _p(null, value), len(each), note, boot)
+    note = (
+        "every image counted once; chance is that of shuffled images; interval: bootstrap over images; "
+        f"p: {len(null)} permutations"
+    )
+    return Score(name, value, float(np.mean(null)), _interval(boot, value), _p(null, value), len(own), note, boot)
+
+
+def _redrawn(values: Array, rng: np.random.Generator, draws: Draws) -> Array:
+    """Means of values drawn with replacement."""
+    means: Array = values[rng.integers(len(values), size=(draws.bootstrap, len(values)))].mean(1)
+    return means
 
 
 def _resampler(groups: NDArray, rng: np.random.Generator) -> tuple[Callable[[], tuple[NDArray[np.intp], NDArray]], str]:

@@ -118,6 +118,19 @@ def test_repeats_of_an_image_are_never_each_others_candidates(rng):
     assert found.chance == 0.2
 
 
+def test_one_answer_to_everything_is_at_chance_however_often_an_image_was_shown(rng):
+    images = rng.uniform(size=(30, 1, 6, 6))
+    identity = np.repeat(np.arange(30), [200, *([1] * 29)])  # one picture most of the time
+    answer = np.repeat(images[:1], len(identity), axis=0)  # and that one is always answered
+    found = metrics.score_identification(answer, images[identity], identity, 10, DRAWS)
+    assert found.value == pytest.approx(0.1)
+    assert found.ci95[0] <= found.value <= found.ci95[1]
+    assert found.p > 0.3
+    pixels = metrics.score_pixels(answer, images[identity], identity, DRAWS)
+    assert pixels.value == pytest.approx(pixels.chance)
+    assert pixels.ci95[0] <= pixels.value <= pixels.ci95[1]
+
+
 def test_a_score_becomes_a_metric_of_a_bundle_with_its_p_in_the_note():
     kept = metrics.Score("auc", 0.8, 0.5, (0.7, 0.9), 0.001, 40, "how").metric()
     assert (kept.name, kept.value, kept.chance, kept.ci95, kept.n) == ("auc", 0.8, 0.5, (0.7, 0.9), 40)
