@@ -234,12 +234,7 @@ def score_identification(
     names, first, own = np.unique(identity, return_index=True, return_inverse=True)
     n_way = min(n_way, len(names))
     chances = win_chances(correlations(reconstructions, shown[first]), n_way)
-    items, counts = np.arange(len(own)), np.bincount(own)
-    by_image = np.bincount(own, chances[items, own]) / counts
-    boot = _redrawn(by_image, rng, draws)
-    orders = (rng.permutation(len(names)) for _ in range(draws.permutations))
-    null = [float((np.bincount(own, chances[items, order[own]]) / counts).mean()) for order in orders]
-    value = float(by_image.mean())
+    value, boot, null = _over_images(chances, own, draws, draws.permutations, rng)
     note = (
         f"likeness: correlation of pixels; candidates from {len(names)} held-out images, exact over draws, every image "
         f"counted once; interval: bootstrap over images; p: {draws.permutations} permutations of images"
@@ -257,15 +252,8 @@ def score_pixels(
     """
     rng = np.random.default_rng(draws.seed)
     _, first, own = np.unique(identity, return_index=True, return_inverse=True)
-    a, b, counts = _standardised(reconstructions), _standardised(shown[first]), np.bincount(own)
-
-    def by_image(order: NDArray[np.intp]) -> Array:
-        return np.bincount(own, (a * b[order[own]]).sum(1)) / counts
-
-    each = by_image(np.arange(len(first)))
-    boot = _redrawn(each, rng, draws)
-    null = [float(by_image(rng.permutation(len(first))).mean()) for _ in range(min(draws.permutations, 200))]
-    value = float(each.mean())
+    r = correlations(reconstructions, shown[first])
+    value, boot, null = _over_images(r, own, draws, min(draws.permutations, 200), rng)
     note = (
         "every image counted once; chance is that of shuffled images; interval: bootstrap over images; "
         f"p: {len(null)} permutations"
@@ -273,10 +261,20 @@ def score_pixels(
     return Score(name, value, float(np.mean(null)), _interval(boot, value), _p(null, value), len(own), note, boot)
 
 
-def _redrawn(values: Array, rng: np.random.Generator, draws: Draws) -> Array:
-    """Means of values drawn with replacement."""
-    means: Array = values[rng.integers(len(values), size=(draws.bootstrap, len(values)))].mean(1)
-    return means
+def _over_images(
+    table: Array, own: NDArray[np.intp], draws: Draws, permutations: int, rng: np.random.Generator
+) -> tuple[float, Array, list[float]]:
+    """Mean over images of what every item ``(n, n_images)`` has at its own; resampled, and with images permuted."""
+    items, counts = np.arange(len(own)), np.bincount(own)
+
+    def by_image(of_each: NDArray[np.intp]) -> Array:
+        means: Array = np.bincount(own, table[items, of_each]) / counts
+        return means
+
+    each = by_image(own)
+    boot = each[rng.integers(len(each), size=(draws.bootstrap, len(each)))].mean(1)
+    null = [float(by_image(rng.permutation(len(each))[own]).mean()) for _ in range(permutations)]
+    return float(each.mean()), boot, null
 
 
 def _resampler(groups: NDArray, rng: np.random.Generator) -> tuple[Callable[[], tuple[NDArray[np.intp], NDArray]], str]:
