@@ -70,6 +70,12 @@ class Draws:
     seed: int = 0
 
 
+def means_of_drawn(values: Array, draws: Draws, rng: np.random.Generator) -> Array:
+    """``(n_bootstrap,)`` means of as many of `values` ``(n,)`` as there are, drawn with replacement."""
+    means: Array = values[rng.integers(len(values), size=(draws.bootstrap, len(values)))].mean(1)
+    return means
+
+
 def auc(y: NDArray[np.integer], score: Array) -> float:
     """Area under the ROC curve: how often a positive (1) scores above a negative (0), ties half. NaN for one class."""
     positive = np.asarray(y) == 1
@@ -272,7 +278,7 @@ def _over_images(
         return means
 
     each = by_image(own)
-    boot = each[rng.integers(len(each), size=(draws.bootstrap, len(each)))].mean(1)
+    boot = means_of_drawn(each, draws, rng)
     null = [float(by_image(rng.permutation(len(each))[own]).mean()) for _ in range(permutations)]
     return float(each.mean()), boot, null
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calibration.features.images import coloured
 from calibration.features.resample import resize
-from calibration.metrics import Draws, Score, pearson
+from calibration.metrics import Draws, Score, means_of_drawn, pearson
 from streamkit.errors import require
 
 Array = NDArray[np.floating]
@@ -31,21 +31,23 @@ class Pairs:
 
 
 def score_pairs(name: str, pairs: Pairs, compare: Compare, draws: Draws) -> Score:
-    """Mean over pairs; chance is that of pairs with another image, and the interval resamples the images shown."""
+    """Mean over images; chance is that of pairs with another image, and the interval resamples the images shown."""
     rng = np.random.default_rng(draws.seed)
     m = len(pairs.shown)
-    each = np.array([compare(a, pairs.shown[k]) for a, k in zip(pairs.made, pairs.own, strict=True)])
-    away = rng.choice(np.arange(1, m), min(OTHERS, m - 1), replace=False)
-    apart = [
-        compare(a, pairs.shown[(k + step) % m]) for a, k in zip(pairs.made, pairs.own, strict=True) for step in away
-    ]
     _, place = np.unique(pairs.own, return_inverse=True)
-    by_image = np.bincount(place, each) / np.bincount(place)
-    boot = by_image[rng.integers(len(by_image), size=(draws.bootstrap, len(by_image)))].mean(1)
+
+    def by_image(step: int) -> Array:
+        each = [compare(a, pairs.shown[(k + step) % m]) for a, k in zip(pairs.made, pairs.own, strict=True)]
+        means: Array = np.bincount(place, each) / np.bincount(place)
+        return means
+
+    away = rng.choice(np.arange(1, m), min(OTHERS, m - 1), replace=False)
+    own = by_image(0)
+    boot = means_of_drawn(own, draws, rng)
     low, high = np.percentile(boot, (2.5, 97.5))
-    note = f"chance: the mean beside {len(away)} other images each; interval: bootstrap over images"
-    chance = float(np.mean(apart))
-    return Score(name, float(each.mean()), chance, (float(low), float(high)), float("nan"), len(each), note, boot)
+    chance = float(np.mean([by_image(int(step)) for step in away]))
+    note = f"every image counted once; chance: the mean beside {len(away)} others each; interval: bootstrap over images"
+    return Score(name, float(own.mean()), chance, (float(low), float(high)), float("nan"), len(place), note, boot)
 
 
 def pixel_correlation(a: Array, b: Array) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from calibration.metrics import Draws
+from calibration.metrics import Draws, means_of_drawn
 from calibration.tables.items import Row, number
 from streamkit.errors import require
 
@@ -36,8 +36,7 @@ def over_subjects(tables: Mapping[str, Sequence[Row]], draws: Draws) -> list[Row
 def _mean(lines: Sequence[Row], subjects: Sequence[str], draws: Draws) -> Row:
     values = np.array([line["value"] for line in lines])
     chances = np.array([np.nan if line["chance"] is None else line["chance"] for line in lines])
-    drawn = np.random.default_rng(draws.seed).integers(len(values), size=(draws.bootstrap, len(values)))
-    low, high = np.percentile(values[drawn].mean(1), (2.5, 97.5))
+    low, high = np.percentile(means_of_drawn(values, draws, np.random.default_rng(draws.seed)), (2.5, 97.5))
     return {
         **lines[0],
         "value": float(values.mean()),

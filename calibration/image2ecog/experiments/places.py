@@ -17,7 +17,7 @@ from calibration.image2ecog.settings import Image2EcogSettings
 from calibration.image2ecog.split import split
 from calibration.image2ecog.subjects import SubjectScores, over, scores_of
 from calibration.image2ecog.trained import Trained
-from calibration.metrics import Draws
+from calibration.metrics import Draws, means_of_drawn
 from calibration.tables.items import Row, number
 from calibration.tables.table import Table, not_run
 
@@ -42,9 +42,7 @@ def line_of(label: str, own: Sequence[tuple[ChannelScores, NDArray[np.intp]]], d
     """Mean over electrodes, its interval over them, and what permuted images give."""
     r = np.concatenate([each.value[at] for each, at in own])
     null = np.concatenate([each.null[:, at] for each, at in own], axis=1)
-    rng = np.random.default_rng(draws.seed)
-    boot = r[rng.integers(len(r), size=(draws.bootstrap, len(r)))].mean(1)
-    low, high = np.percentile(boot, (2.5, 97.5))
+    low, high = np.percentile(means_of_drawn(r, draws, np.random.default_rng(draws.seed)), (2.5, 97.5))
     of_null = null.mean(1)
     return {
         "row": label,

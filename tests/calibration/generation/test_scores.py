@@ -136,6 +136,13 @@ def test_the_interval_resamples_images_and_not_paintings():
     assert score.ci95[1] - score.ci95[0] == pytest.approx(2 * 1.96 * spread, rel=0.15)
 
 
+def test_an_image_painted_often_counts_once():
+    own = np.array([0, 0, 0, 1])
+    score = score_pairs("x", Pairs(np.array([1.0, 1.0, 1.0, 0.0]), np.zeros(2), own), lambda a, b: float(a), Draws(200))
+    assert (score.value, score.chance, score.n) == (0.5, 0.5, 4)
+    assert score.ci95[0] <= score.value <= score.ci95[1]
+
+
 def test_chance_is_the_mean_over_pairs_that_do_not_belong_together():
     pairs = Pairs(np.arange(4.0), np.arange(4.0), np.arange(4))
     score = score_pairs("x", pairs, lambda a, b: float(a == b), Draws(10))
