@@ -237,9 +237,11 @@ def part_of(name: str, batch: int, device: str, small: dict[str, dict[str, Any]]
     import torch
 
     from calibration.network import builder_of
+    from models.systems import SYSTEMS
     from models.table import MODELS
 
-    row = MODELS[PARTS[name][0]]
+    system, number = PARTS[name]
+    row = MODELS[SYSTEMS[system].networks[number]]
     args = (small or {}).get(row.name, row.args)
     model = builder_of(row.builder)(**args).to(device)
     given = args["features"] if "features" in args else (args["n_chans"], 1) if args else row.inputs[0]
@@ -250,11 +252,11 @@ def part_of(name: str, batch: int, device: str, small: dict[str, dict[str, Any]]
 
 
 PARTS = {
-    "mouse-v1-sdvae": ("v1_latent", 256),
-    "mouse-v1-resnet": ("v1_feature_readin", 64),
-    "mouse-v1-painter": ("v1_feature_inverter", 64),
+    "mouse-v1-sdvae": ("mouse-v1-sdvae", 0),
+    "mouse-v1-resnet": ("mouse-v1-resnet", 0),
+    "mouse-v1-painter": ("mouse-v1-resnet", 1),
 }
-"""Networks of mouse V1 that go with somebody's pretrained ones, and the published batch of each."""
+"""Networks of mouse V1 that go with somebody's pretrained ones: of which system, and which of its networks."""
 TASKS = {
     "brainae": brainae,
     "spikes2video": spikes2video,
@@ -393,7 +395,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     options.memory = options.memory or 0.6e-9 * psutil.virtual_memory().available
     batches = {name: system.batch for name, system in SYSTEMS.items() if system.paper in TASKS} | {PRIOR: PRIOR_BATCH}
-    batches |= {name: batch for name, (_, batch) in PARTS.items()}
+    batches |= {name: SYSTEMS[system].batch for name, (system, _) in PARTS.items()}
     names = options.systems.split(",") if options.systems else list(batches)
     rows = [row(name, batches[name], options) for name in names]
     facts = machine(PACKAGES) | {"memory_gb": round(psutil.virtual_memory().total / 1e9, 1)}
