@@ -177,6 +177,28 @@ def column_correlations(a: Array, b: Array) -> NDArray[np.float64]:
     return np.divide((a * b).sum(0), norm, out=np.full(norm.shape, np.nan), where=norm > 1e-9)
 
 
+def shares_of_correlation(a: Array, b: Array) -> NDArray[np.float64]:
+    """What every row adds to the mean correlation of columns: ``(n,)`` whose mean is that mean.
+
+    Columns are correlated over rows, so rows are what an interval draws, and how much the mean changes with them is
+    told, to first order, by the infinitesimal jackknife: with columns ``u`` and ``v`` of mean 0 and variance 1, a row
+    has ``u v - r (u² + v²) / 2`` more than ``r``. Columns where one side is constant are left out.
+
+    Parameters
+    ----------
+    a, b
+        ``(n, m)`` twice.
+    """
+    a, b = (np.asarray(side, np.float64) for side in (a, b))
+    known = np.isfinite(column_correlations(a, b))
+    if not known.any():
+        return np.full(len(a), np.nan)
+    u, v = ((side[:, known] - side[:, known].mean(0)) / side[:, known].std(0) for side in (a, b))
+    r = (u * v).mean(0)
+    shares: NDArray[np.float64] = (r + u * v - r * (u**2 + v**2) / 2).mean(1)
+    return shares
+
+
 def squared_differences(a: Array, b: Array) -> NDArray[np.float64]:
     """Mean squared difference of every row of `a` from every row of `b`: ``(n, m)``."""
     a, b = (np.asarray(side, np.float64).reshape(len(side), -1) for side in (a, b))
@@ -339,4 +361,6 @@ def _interval(draws: Array | list[float], value: float) -> tuple[float, float]:
 
 def _p(null: Array | list[float], value: float) -> float:
     null = np.asarray(null, np.float64)
+    if not len(null) or not np.isfinite(value):
+        return float("nan")
     return float((1 + np.sum(null >= value - 1e-12)) / (1 + len(null)))

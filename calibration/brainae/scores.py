@@ -17,6 +17,7 @@ from streamkit.errors import BadInput
 Array = NDArray[np.floating]
 Indices = NDArray[np.integer]
 TOPS = (1, 5)
+ONCE = ", every one shown counted once"
 
 
 def retrieval(fitted: Fitted, test: Pairs, draws: Draws, tops: Sequence[int] = TOPS) -> list[Items]:
@@ -57,7 +58,7 @@ def classification(
     z, template = fitted.embed(test.X), fitted.project(built)
     found = similarity(z, template) if likeness == "cosine" else unit(z) @ template.T.astype(np.float64)
     name = "classification" if likeness == "cosine" else "classification, dot product"
-    return top_k(found, np.searchsorted(concepts, test.concept), draws, name, tops)
+    return top_k(found, np.searchsorted(concepts, test.concept), draws, name, tops, "concepts")
 
 
 def templates(gallery: Gallery, concepts: Indices, tested: Indices) -> Array:
@@ -84,7 +85,9 @@ def templates(gallery: Gallery, concepts: Indices, tested: Indices) -> Array:
     return np.stack([gallery.features[found].mean(0) for found in rows])
 
 
-def top_k(found: Array, own: Indices, draws: Draws, name: str, tops: Sequence[int] = TOPS) -> list[Items]:
+def top_k(
+    found: Array, own: Indices, draws: Draws, name: str, tops: Sequence[int] = TOPS, unit: str = "images"
+) -> list[Items]:
     """Whether the right one is among the `k` most alike, for each `k`; ties are broken by lot, in expectation.
 
     Parameters
@@ -92,18 +95,27 @@ def top_k(found: Array, own: Indices, draws: Draws, name: str, tops: Sequence[in
     found
         ``(n, m)`` likeness of each response to each candidate.
     own
-        ``(n,)`` column of the right one.
+        ``(n,)`` column of the right one. Every one counts the same, however often it was shown: the responses to it
+        are one item.
+    unit
+        What the candidates are.
     """
     above, tied = _standing(found)
     rows, m = np.arange(len(own)), found.shape[1]
+    _, place, counts = np.unique(own, return_inverse=True, return_counts=True)
+
+    def by_candidate(hits: Array, other: Indices) -> Array:
+        means: Array = np.bincount(place, hits[rows, other]) / counts
+        return means
+
     rng = np.random.default_rng(draws.seed)
     shuffled = [rng.permutation(m)[own] for _ in range(draws.permutations)]
     made = []
     for k in (k for k in tops if k < m):
         hits = np.clip((k - above) / tied, 0.0, 1.0)  # (n, m): chance that a candidate is among the k
-        null = np.array([hits[rows, other].mean() for other in shuffled])
-        note = f"{len(own)} responses, {m} candidates"
-        made.append(Items(f"{name} top-{k}", hits[rows, own], k / m, null, note=note))
+        null = np.array([by_candidate(hits, other).mean() for other in shuffled])
+        note = f"{len(own)} responses, {m} candidates" + (ONCE if len(own) > len(counts) else "")
+        made.append(Items(f"{name} top-{k}", by_candidate(hits, own), k / m, null, note=note, unit=unit))
     return made
 
 

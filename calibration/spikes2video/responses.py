@@ -64,7 +64,7 @@ def items_of(name: str, table: Array, draws: Draws) -> Items:
     rng, rows = np.random.default_rng(draws.seed), np.arange(len(table))
     null = np.array([mean(table[rng.permutation(rows), rows]) for _ in range(draws.permutations)])
     note = "chance: predictions for conditions drawn by lot"
-    return Items(name, np.diag(table).copy(), mean(table), null, note=note, permuted="conditions")
+    return Items(name, np.diag(table).copy(), mean(table), null, note=note, unit="conditions")
 
 
 def by_region(fitted: Fitted, trials: Trials, draws: Draws) -> dict[tuple[str, Level], Items]:

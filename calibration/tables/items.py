@@ -1,4 +1,4 @@
-"""From what each image scored to a score: mean, interval over images and seeds, permutation p."""
+"""From what each image (or shot, or voxel) scored to a score: mean, interval over them and seeds, permutation p."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Items:
-    """One metric of one trained model, image by image.
+    """One metric of one trained model, item by item.
 
     Attributes
     ----------
@@ -26,13 +26,15 @@ class Items:
     chance
         What a guess gets.
     null
-        ``(permutations,)`` means over images, with the images permuted; empty when not computed.
+        ``(permutations,)`` means over items, with what is `permuted`; empty when not computed.
     lower
         Whether less is better.
     note
         How it was computed.
+    unit
+        What an item is, in the plural: what the interval draws.
     permuted
-        What was, for `null`.
+        What was, for `null`; the items themselves where nothing is said.
     """
 
     name: str
@@ -41,19 +43,20 @@ class Items:
     null: Array
     lower: bool = False
     note: str = ""
-    permuted: str = "images"
+    unit: str = "images"
+    permuted: str = ""
 
 
 def score(seeds: Sequence[Items], draws: Draws) -> Score:
-    """Mean over images and seeds.
+    """Mean over items and seeds.
 
-    The interval draws images with replacement, the same ones for every seed, and with several seeds draws those as
+    The interval draws items with replacement, the same ones for every seed, and with several seeds draws those as
     well. The p value compares with the mean over seeds of permuted images.
 
     Parameters
     ----------
     seeds
-        The same metric and images, from trainings that differ in their seed.
+        The same metric and items, from trainings that differ in their seed.
     """
     first = seeds[0]
     each = np.stack([items.each for items in seeds])  # (seeds, n)
@@ -63,11 +66,11 @@ def score(seeds: Sequence[Items], draws: Draws) -> Score:
     low, high = np.percentile(finite, (2.5, 97.5)) if len(finite) else (value, value)
     null = _null(seeds)
     undefined = int(np.isnan(each).sum())
-    what = "images and seeds" if len(each) > 1 else "images"
+    what = f"{first.unit} and seeds" if len(each) > 1 else first.unit
     notes = (
         first.note,
         f"interval: bootstrap over {what}",
-        f"p: {len(null)} permutations of {first.permuted}" if len(null) else "",
+        f"p: {len(null)} permutations of {first.permuted or first.unit}" if len(null) else "",
         f"{undefined} undefined" if undefined else "",
     )
     note = "; ".join(part for part in notes if part)
@@ -108,18 +111,19 @@ def number(value: float) -> float | None:
 
 
 def difference(label: str, first: Sequence[Items], second: Sequence[Items], draws: Draws, **further: Any) -> Row:
-    """One line of a table: `second` minus `first`, paired image by image and seed by seed.
+    """One line of a table: `second` minus `first`, paired item by item and seed by seed.
 
-    Images for which one of them is not defined are left out.
+    Items for which one of them is not defined are left out.
 
     Raises
     ------
     ValueError
-        When they are not of the same images and as many seeds.
+        When they are not of the same items and as many seeds.
     """
     shapes = [[len(items.each) for items in side] for side in (first, second)]
     if shapes[0] != shapes[1]:
-        raise ValueError(f"a paired difference needs the same images and seeds on both sides; given {shapes}")
+        raise ValueError(f"a paired difference needs the same {first[0].unit} and seeds on both sides; given {shapes}")
+    unit = first[0].unit
     paired = np.stack([after.each - before.each for before, after in zip(first, second, strict=True)])
     paired = paired[:, np.isfinite(paired).all(0)]
     value = mean(paired)
@@ -132,7 +136,7 @@ def difference(label: str, first: Sequence[Items], second: Sequence[Items], draw
         "ci95": [number(low), number(high)],
         "p": number(_sign_flips(paired.mean(0), draws)),
         "n": paired.shape[1],
-        "note": "paired; interval: the same images and seeds drawn for both; p: signs of the images flipped",
+        "note": f"paired; interval: the same {unit} and seeds drawn for both; p: signs of the {unit} flipped",
         "seeds": len(first),
         **further,
     }
@@ -146,7 +150,7 @@ def diagonal(
     *,
     chance: float | None = None,
     note: str = "",
-    permuted: str = "images",
+    unit: str = "images",
 ) -> Items:
     """Diagonal of a table ``(n, n)`` of what was answered by what was right; the null permutes what was right.
 
@@ -159,7 +163,7 @@ def diagonal(
     null = np.array([mean(table[rows, rng.permutation(len(rows))]) for _ in range(draws.permutations)])
     if chance is None:
         chance = mean(table[~np.eye(len(table), dtype=bool)])
-    return Items(name, np.diag(table).copy(), chance, null, lower, note, permuted)
+    return Items(name, np.diag(table).copy(), chance, null, lower, note, unit)
 
 
 def _null(seeds: Sequence[Items]) -> Array:

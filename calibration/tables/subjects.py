@@ -18,7 +18,7 @@ def over_subjects(tables: Mapping[str, Sequence[Row]], draws: Draws) -> list[Row
     """Mean over subjects of every line that each of them has.
 
     The interval draws subjects with replacement. The p value is that of Wilcoxon's signed-rank test of value less
-    chance, two-sided, from 6 subjects on.
+    chance, two-sided, from 6 subjects on. Of what else the lines say, that is kept in which all subjects agree.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def _mean(lines: Sequence[Row], subjects: Sequence[str], draws: Draws) -> Row:
     chances = np.array([np.nan if line["chance"] is None else line["chance"] for line in lines])
     low, high = np.percentile(means_of_drawn(values, draws, np.random.default_rng(draws.seed)), (2.5, 97.5))
     return {
-        **lines[0],
+        **{key: same for key, same in lines[0].items() if all(line.get(key) == same for line in lines)},
         "value": float(values.mean()),
         "chance": number(chances.mean()),
         "ci95": [float(low), float(high)],

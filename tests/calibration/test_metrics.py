@@ -135,3 +135,26 @@ def test_a_score_becomes_a_metric_of_a_bundle_with_its_p_in_the_note():
     kept = metrics.Score("auc", 0.8, 0.5, (0.7, 0.9), 0.001, 40, "how").metric()
     assert (kept.name, kept.value, kept.chance, kept.ci95, kept.n) == ("auc", 0.8, 0.5, (0.7, 0.9), 40)
     assert kept.note == "p = 0.001; how"
+
+
+def test_what_has_no_value_has_no_p(rng):
+    score = metrics.score_trace("pearson", rng.standard_normal(400), np.ones(400), np.zeros(400, int), Draws(20, 20))
+    assert np.isnan(score.value)
+    assert np.isnan(score.p)
+    assert "p = " not in (score.metric().note or "")
+
+
+def test_shares_of_a_correlation_add_up_and_their_interval_covers_it(rng):
+    """Forty pictures, noise that all neurons share: the interval over pictures holds the true correlation."""
+    r, held = 0.6, 0
+    for _ in range(200):
+        picture = rng.standard_normal((40, 1))
+        said = np.repeat(picture, 30, 1) + 0.1 * rng.standard_normal((40, 30))
+        recorded = r * picture + np.sqrt(1 - r**2) * rng.standard_normal((40, 1)) + 0.1 * rng.standard_normal((40, 30))
+        shares = metrics.shares_of_correlation(said, recorded)
+        assert shares.mean() == pytest.approx(metrics.column_correlations(said, recorded).mean())
+        boot = metrics.means_of_drawn(shares, Draws(200), rng)
+        low, high = np.percentile(boot, (2.5, 97.5))
+        held += low <= r / 1.01 <= high
+    assert held / 200 > 0.85
+    assert np.isnan(metrics.shares_of_correlation(np.ones((5, 2)), np.ones((5, 2)))).all()

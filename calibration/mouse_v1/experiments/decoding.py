@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.baselines import mean_image, ridge_images
-from calibration.metrics import column_correlations
+from calibration.metrics import column_correlations, shares_of_correlation
 from calibration.mouse_v1.experiments.plan import Plan, Systems
 from calibration.mouse_v1.fid import fid_row
 from calibration.mouse_v1.fit_decoder import FittedDecoder
@@ -122,10 +122,10 @@ def encoders(trained: Trained, systems: Systems, seeds: Sequence[int], plan: Pla
 
 
 def predicted(said: Array, animal: Animal, plan: Plan) -> Items:
-    """Correlation of each neuron over test pictures; the null permutes the pictures."""
+    """Correlation of each neuron over test pictures; interval and null draw and permute the pictures."""
     test, rng = animal.test.by_image(), np.random.default_rng(plan.seed)
     said = said[test.shown]
     orders = (rng.permutation(len(said)) for _ in range(plan.permutations))
     null = [mean(column_correlations(said[order], test.X)) for order in orders]
-    note = "neuron by neuron, over test pictures averaged over repeats; chance: pictures permuted"
-    return Items(R, column_correlations(said, test.X), 0.0, np.array(null), note=note)
+    note = f"mean of {test.X.shape[1]} neurons, over test pictures averaged over repeats; chance: pictures permuted"
+    return Items(R, shares_of_correlation(said, test.X), 0.0, np.array(null), note=note)

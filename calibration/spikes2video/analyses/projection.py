@@ -66,7 +66,7 @@ def same_kind(name: str, laid: Array, kind: NDArray, draws: Draws) -> Items:
     sizes = np.bincount(codes)
     chance = float((sizes * (sizes - 1)).sum() / (len(codes) * (len(codes) - 1)))
     note = f"{near.shape[1]} neighbours of {len(codes)} points, {len(sizes)} kinds"
-    return Items(name, share(codes), chance, null, note=note, permuted="kinds")
+    return Items(name, share(codes), chance, null, note=note, unit="points", permuted="kinds")
 
 
 def like_neighbours(name: str, laid: Array, value: Array, draws: Draws) -> Items:
@@ -81,4 +81,12 @@ def like_neighbours(name: str, laid: Array, value: Array, draws: Draws) -> Items
 
     null = np.array([products(rng.permutation(value)).mean() for _ in range(draws.permutations)])
     note = f"correlation of a point's value with the mean of its {near.shape[1]} neighbours; {len(value)} points"
-    return Items(name, products(value), float(null.mean()) if len(null) else 0.0, null, note=note, permuted="values")
+    return Items(
+        name,
+        products(value),
+        float(null.mean()) if len(null) else 0.0,
+        null,
+        note=note,
+        unit="points",
+        permuted="values",
+    )

@@ -42,12 +42,14 @@ class Similarity:
     def items(self) -> list[Items]:
         """One metric per kind of pair, condition by condition."""
         return [
-            Items(f"{kind} r", each.mean(1), float(null.mean()) if len(null) else 0.0, null, False, NOTE, "pairs")
+            Items(f"{kind} r", each.mean(1), float(null.mean()) if len(null) else 0.0, null, False, NOTE, *UNITS)
             for (kind, each), null in zip(self.each.items(), self.anyhow.values(), strict=True)
         ]
 
 
 NOTE = "chance: pairs drawn whatever their conditions"
+UNITS = ("conditions", "pairs")
+"""What the interval draws, and what the null permutes."""
 
 
 def similarity(train: Trials, test: Trials, draws: Draws, pairs: int = PAIRS) -> Similarity:

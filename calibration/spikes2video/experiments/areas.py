@@ -61,6 +61,9 @@ def masking(trained: Trained, settings: Spikes2VideoSettings, seeds: Sequence[in
     return Table(rows)
 
 
+FROM_ALL = "from the reconstruction with all regions"
+
+
 def _masked(
     name: str, models: Sequence[Fitted], means: Sequence[Scenes], test: Trials, draws: Draws
 ) -> tuple[dict[str, list[Items]], Scored]:
@@ -84,7 +87,7 @@ def _change(whole: Scenes, left: Scenes) -> dict[str, Items]:
     }
     notes = {CUE_CHANGE: "mean absolute, of 255", COLOUR_CHANGE: "mean absolute, of 255", TURN: "degrees"}
     return {
-        name: Items(name, values, 0.0, np.empty(0), note=f"{notes[name]}; from the reconstruction with all regions")
+        name: Items(name, values, 0.0, np.empty(0), note=f"{notes[name]}; {FROM_ALL}", unit="conditions")
         for name, values in found.items()
     }
 

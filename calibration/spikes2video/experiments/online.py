@@ -25,6 +25,7 @@ from calibration.tables.table import Table
 Array = NDArray[np.floating]
 STREAMING, WHOLE = "streaming", "whole clip"
 FRAME = "SSIM of the frame"
+OTHERS = "chance: clips of other conditions"
 
 
 def train_stream(
@@ -82,8 +83,10 @@ def _by_frame(name: str, clips: Sequence[Array], trials: Trials, draws: Draws) -
     return [
         row(
             f"{name}, {k / trials.sfreq:.1f} s",
-            [Items(FRAME, one[:, k], float(other[:, k].mean()), np.empty(0), note="chance: clips of other conditions")
-             for one, other in zip(each, wrong, strict=True)],
+            [
+                Items(FRAME, one[:, k], float(other[:, k].mean()), np.empty(0), note=OTHERS, unit="conditions")
+                for one, other in zip(each, wrong, strict=True)
+            ],
             draws,
             form=name,
             at=k / trials.sfreq,

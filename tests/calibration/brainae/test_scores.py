@@ -10,6 +10,7 @@ import pytest
 from calibration.brainae.pairs import Gallery, Pairs
 from calibration.brainae.scores import classification, encoding, retrieval, similarity, templates, top_k
 from calibration.metrics import Draws
+from calibration.tables.items import score
 from streamkit.errors import BadInput
 
 RNG = np.random.default_rng(0)
@@ -59,7 +60,21 @@ def test_top_k_counts_as_sorting_does() -> None:
     own = RNG.integers(9, size=30)
     ranks = np.array([list(np.argsort(-line)).index(k) for line, k in zip(likeness, own, strict=True)])
     for items, k in zip(top_k(likeness, own, DRAWS, "x", (1, 3, 5)), (1, 3, 5), strict=True):
-        np.testing.assert_array_equal(items.each, ranks < k)
+        np.testing.assert_allclose(items.each, [np.mean(ranks[own == each] < k) for each in np.unique(own)])
+
+
+def test_an_image_shown_often_counts_once() -> None:
+    """One answer to everything is at chance, and showing everything three times makes no interval narrower."""
+    always = np.tile(np.arange(10)[::-1] == 0, (209, 1)).astype(float)
+    own = np.concatenate([np.zeros(200, int), np.arange(1, 10)])
+    (same,) = top_k(always, own, DRAWS, "x", (1,))
+    assert same.each.mean() == pytest.approx(same.chance)
+    likeness = RNG.standard_normal((25, 25)) + np.eye(25)
+    once, thrice = (top_k(np.repeat(likeness, n, 0), np.repeat(np.arange(25), n), DRAWS, "x", (1,)) for n in (1, 3))
+    one, three = (score(each, DRAWS) for each in (once, thrice))
+    assert (one.value, one.ci95, one.n) == (three.value, three.ci95, three.n)
+    assert "counted once" in three.note
+    assert "counted once" not in one.note
 
 
 def test_ties_are_broken_by_lot_so_one_answer_for_all_is_at_chance() -> None:

@@ -79,3 +79,12 @@ def test_the_chance_interval_is_that_of_the_permutations() -> None:
     line = row("a", [Items("r", np.ones(4), 0.5, np.linspace(0, 1, 1001))], DRAWS)
     assert line["chance95"] == pytest.approx([0.025, 0.975])
     assert row("a", [Items("r", np.ones(4), 0.5, np.empty(0))], DRAWS)["chance95"] is None
+
+
+def test_notes_name_what_is_drawn_and_what_is_permuted() -> None:
+    shots = [Items("r", np.linspace(0, 1, 9), 0.5, np.full(3, 0.5), unit="shots") for _ in range(2)]
+    assert "bootstrap over shots and seeds" in score(shots, DRAWS).note
+    assert "3 permutations of shots" in score(shots, DRAWS).note
+    assert "signs of the shots" in difference("a", shots, shots, DRAWS)["note"]
+    other = Items("r", np.ones(4), 0.5, np.full(3, 0.5), unit="points", permuted="kinds")
+    assert "3 permutations of kinds" in score([other], DRAWS).note

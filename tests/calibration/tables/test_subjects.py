@@ -42,3 +42,10 @@ def test_four_subjects_have_no_signed_rank_test() -> None:
 def test_lines_that_a_subject_lacks_are_left_out() -> None:
     found = over_subjects({"a": [line(0.3), line(0.4, "visual")], "b": [line(0.5), line(None, "visual")]}, DRAWS)
     assert [row["row"] for row in found] == ["all"]
+
+
+def test_a_mean_keeps_of_one_subject_only_what_holds_for_all() -> None:
+    lines = {str(k): [{**line(0.2 + k / 100), "chance95": [0, k / 10], "seeds": 5}] for k in range(4)}
+    (found,) = over_subjects(lines, DRAWS)
+    assert "chance95" not in found
+    assert found["seeds"] == 5
