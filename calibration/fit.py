@@ -97,6 +97,7 @@ def fit(
         settings,
         progress,
         checkpoint,
+        about={"network": network},
     )
     return Fitted(network, module, history, len(train_set), len(validation_set), n_rejected)
 

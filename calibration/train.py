@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,6 +32,7 @@ def train(
     settings: TrainSection,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> History:
     """Train a network in place and leave it with the weights of its best epoch, in evaluation mode.
 
@@ -42,6 +43,8 @@ def train(
         last epoch counts.
     checkpoint
         A folder to take the training up from, and to write it to; None for none.
+    about
+        What else the checkpoint knows the training by, such as the arguments of its network.
 
     Raises
     ------
@@ -57,6 +60,7 @@ def train(
         {"X": train_set[0], "y": train_set[1]},
         settings,
         validation=watch(kind, train_set[1], validation_set, settings) if validation_set is not None else None,
+        about={**(about or {}), "kind": kind, "validation": validation_set},
         checkpoint=checkpoint,
         progress=progress,
     )

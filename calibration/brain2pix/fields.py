@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.brain2pix.material import Material, Movie, Rows
-from calibration.brain2pix.objective import known_by
 from calibration.brain2pix.scaling import scale_of, scaled
 from calibration.brain2pix.settings import FieldsSettings
 from calibration.metrics import column_correlations
@@ -77,20 +76,16 @@ def estimate(
     network = Network("receptive_fields", args)
     model = network.build(settings.seed)
     columns = [columns_of(movie, settings.frames) for movie in films]
-    n = len(columns[0]["volume"])
     asked = Asked(films, settings.penalty)
     keys = {**settings.model_dump(include={"epochs", "batch_size", "lr", "seed"}), "optimiser": "adam"}
     keys |= {"weight_decay": 0.0, "schedule": "cosine", "warm_up": 0.0, "patience": settings.epochs}
     history = train_in_place(
         model,
         asked.loss,
-        {
-            **columns[0],
-            "film": np.zeros(n, np.int64),
-            **known_by(n, films[0].voxels, films[0].frames, settings.penalty),
-        },
+        {**columns[0], "film": np.zeros(len(columns[0]["volume"]), np.int64)},
         LoopSettings(**{**keys, **(loop or {})}),
         validation={**columns[1], "film": np.ones(len(columns[1]["volume"]), np.int64)},
+        about={"settings": settings.model_dump(exclude={"least"}), "train": train, "validation": validation},
         checkpoint=checkpoint,
         progress=progress,
     )

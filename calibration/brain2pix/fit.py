@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calibration.brain2pix.features import feature_term
 from calibration.brain2pix.fields import estimate
 from calibration.brain2pix.material import Movie, Rows
-from calibration.brain2pix.objective import Adversaries, Losses, Past, columns, known_by, watch_of
+from calibration.brain2pix.objective import Adversaries, Losses, Past, columns, watch_of
 from calibration.brain2pix.retina import pixels_of, shuffled, synthetic, through_fisheye
 from calibration.brain2pix.scaling import LEAST, Values, scale_of, scaled, scaled_by_run
 from calibration.brain2pix.settings import Brain2PixSettings
@@ -105,6 +105,7 @@ def fit_brain2pix(
         When settings and films do not go together.
     """
     train = train.first_runs(settings.share)
+    about: dict[str, Any] = {"train": train, "validation": validation}
     if settings.fields == "estimated":
         train = with_estimated(train, validation, settings, loop or {}, checkpoint, progress)
     train = prepared(train, settings)
@@ -119,13 +120,16 @@ def fit_brain2pix(
     losses = Losses(**stacks, n_lags=learnt.n_lags, settings=settings, term=term)
     network = network_of(settings, learnt, pixel)
     pair = adversaries(settings, network.build(settings.seed), learnt)
+    about |= {"settings": settings.model_dump(exclude={"weights"}), "pixel": pixel}
+    about["weights"] = term.look if settings.weights else None  # by what the file holds, not by where it lies
     before = (len(learnt.voxels), len(learnt.frames))
     history = train_in_place(
         pair,
         losses.turns(),
-        columns(learnt) | known_by(len(learnt), learnt.voxels, learnt.frames, pixel, settings.model_dump_json()),
+        columns(learnt),
         loop_settings(settings, watched is not None, loop or {}),
         validation=None if watched is None else watch_of(losses, watched, *before),
+        about=about,
         checkpoint=checkpoint,
         progress=progress,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -152,14 +151,6 @@ def error(logits: Tensor, wanted: float) -> Tensor:
 def columns(movie: Movie, volumes: int = 0, frames: int = 0) -> dict[str, Any]:
     """Rows as the loop takes them; so many volumes and frames of others come before those of the film."""
     return {"first": movie.first.astype(np.int64) + volumes, "frame": movie.frame.astype(np.int64) + frames}
-
-
-def known_by(n: int, *parts: Any) -> dict[str, Any]:
-    """A column that is another for other arrays or settings: rows hold places alone, and a checkpoint must know."""
-    found = 0
-    for part in parts:
-        found = crc32(np.ascontiguousarray(part) if isinstance(part, np.ndarray) else str(part).encode(), found)
-    return {"of": np.full(n, found, np.int64)}
 
 
 def watch_of(losses: Losses, movie: Movie, volumes: int, frames: int) -> Any:

@@ -15,7 +15,6 @@ from calibration.brainae.objective import losses
 from calibration.brainae.pairs import Pairs
 from calibration.brainae.settings import BrainAESettings
 from calibration.progress import Progress
-from calibration.training.checkpoint import Checkpoint
 from calibration.training.history import History
 from calibration.training.loop import fit as train_in_place
 from calibration.training.settings import LoopSettings
@@ -91,7 +90,8 @@ def fit_brainae(
         _columns(train, mean, std),
         loop_settings(settings, validation is not None, loop or {}),
         validation=None if validation is None else _columns(validation, mean, std),
-        checkpoint=None if checkpoint is None else Checkpoint(checkpoint, about=_about(settings)),
+        about={"settings": settings, "sfreq": sfreq},
+        checkpoint=checkpoint,
         progress=progress,
     )
     return Fitted(settled(model.eval()), history, settings, mean, std)
@@ -149,11 +149,6 @@ def loop_settings(settings: BrainAESettings, watched: bool, further: Mapping[str
         "keep": "best" if watched else "last",
     }
     return LoopSettings(**{**keys, **further})
-
-
-def _about(settings: BrainAESettings) -> dict[str, Any]:
-    """What makes a training another one beside its network, rows and loop."""
-    return settings.model_dump(mode="json", include={"weights", "tau", "symmetric"})
 
 
 def _loss_of(module: nn.Module, batch: dict[str, Tensor], settings: BrainAESettings) -> dict[str, Tensor]:

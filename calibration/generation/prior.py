@@ -102,6 +102,7 @@ def train_prior(
         _rows(conditions, targets, scale),
         settings.loop,
         validation=None if validation is None else _rows(*validation, scale),
+        about={"args": args, "drop": settings.drop, "train_steps": settings.train_steps},
         checkpoint=checkpoint,
         progress=progress,
     )

@@ -17,7 +17,6 @@ from calibration.image2ecog.objective import losses
 from calibration.image2ecog.settings import Image2EcogSettings
 from calibration.image2ecog.split import Parts, split
 from calibration.progress import Progress
-from calibration.training.checkpoint import Checkpoint
 from calibration.training.history import History
 from calibration.training.loop import fit as train_in_place
 from calibration.training.settings import LoopSettings
@@ -172,6 +171,7 @@ def fit_classifier(
         columns(shown["train"]),
         keys,
         validation=columns(shown["validation"]),
+        about={"settings": settings},
         checkpoint=checkpoint,
         progress=progress,
     )
@@ -194,7 +194,8 @@ def fit_regressor(
     checkpoint: Path | None = None,
 ) -> History:
     """Train what learns from responses: all of the network, or the regressor on what a frozen backbone sees."""
-    frozen = settings.model == "classification-regressor" and not settings.finetune
+    two_stages = settings.model == "classification-regressor"
+    frozen = two_stages and not settings.finetune
     seen = _in_batches(model.backbone.eval(), material.images) if frozen else material.images
     module = model.regressor if frozen else model
 
@@ -204,13 +205,15 @@ def fit_regressor(
 
     torch = require("torch", "train", "calibration")
     loss_of = partial(_loss_of, images=torch.from_numpy(np.ascontiguousarray(seen, np.float32)), settings=settings)
+    first_stage = model.backbone if two_stages else None
     return train_in_place(
         module,
         loss_of,
         columns(parts.train),
         loop_settings(settings, settings.epochs, loop),
         validation=columns(parts.validation),
-        checkpoint=checkpoint and Checkpoint(checkpoint, about={"settings": settings.model_dump(mode="json")}),
+        about={"settings": settings, "images": material.images, "first stage": first_stage},
+        checkpoint=checkpoint,
         progress=progress,
     )
 

@@ -35,7 +35,6 @@ from calibration.mouse_v1.settings import FeatureSettings
 from calibration.network import Network
 from calibration.progress import Progress
 from calibration.spikes2video.fit import in_batches
-from calibration.training.checkpoint import Checkpoint
 from calibration.training.history import History
 from calibration.training.kept import fingerprint_of
 from calibration.training.loop import fit as train_in_place
@@ -164,8 +163,7 @@ def fit_features(
         training pictures of the animal.
     """
     prior = animal.train.images if pictures is None else pictures
-    about = {"classifier": classifier.fingerprint} if checkpoint else {}
-    places = [checkpoint and Checkpoint(checkpoint / name, about=about) for name in ("inverter", "readin")]
+    places = [checkpoint and checkpoint / name for name in ("inverter", "readin")]
     inverter, first = fit_inverter(prior, classifier, settings, loop or {}, places[0], progress)
     readin, scale, second = fit_readin(animal, classifier, settings, loop or {}, places[1], progress)
     return FittedFeatures(readin, inverter, (first, second), settings, scale)
@@ -176,7 +174,7 @@ def fit_inverter(
     classifier: Classifier,
     settings: FeatureSettings,
     loop: Mapping[str, Any],
-    checkpoint: Checkpoint | None,
+    checkpoint: Path | None,
     progress: Progress | None,
 ) -> tuple[FeatureInverter, History]:
     """Train the painter: cross-entropy of grey pixels."""
@@ -202,6 +200,7 @@ def fit_inverter(
         partial(painted, classifier=classifier),
         {"image": images},
         unwatched(keys, loop),
+        about={"settings": settings, "classifier": classifier.module},
         checkpoint=checkpoint,
         progress=progress,
     )
@@ -220,7 +219,7 @@ def fit_readin(
     classifier: Classifier,
     settings: FeatureSettings,
     loop: Mapping[str, Any],
-    checkpoint: Checkpoint | None,
+    checkpoint: Path | None,
     progress: Progress | None,
 ) -> tuple[FeatureReadIn, ResponseScale, History]:
     """Train the read-in: squared error of features."""
@@ -243,6 +242,7 @@ def fit_readin(
             "image": sized(animal.train.images, classifier.side)[animal.train.shown],
         },
         unwatched(keys, loop),
+        about={"settings": settings, "classifier": classifier.module},
         checkpoint=checkpoint,
         progress=progress,
     )

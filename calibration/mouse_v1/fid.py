@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.features.weights import digest
 from calibration.mouse_v1.scores import stretched
 from calibration.tables.items import Row
 from calibration.tables.table import not_run
@@ -41,6 +42,11 @@ class Fid:
 
     network: Any = FEATURES
     weights: str | None = None
+
+    @property
+    def known_by(self) -> dict[str, Any]:
+        """What a checkpoint knows it by: a weight file by its contents, wherever it lies."""
+        return {"network": self.network, "weights": self.weights and digest(Path(self.weights))}
 
     def __call__(self, made: Array, shown: Array) -> float:
         """Distance of pictures ``(n, 1, H, W)`` from those shown ``(m, 1, H, W)``, each in any unit."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from calibration.metrics import correlations
 from calibration.mouse_v1.fid import Fid
-from calibration.mouse_v1.fit_encoder import columns, of_each
+from calibration.mouse_v1.fit_encoder import columns, learnt_from, of_each
 from calibration.mouse_v1.material import Animal
 from calibration.mouse_v1.objective import fooled, stimulus_loss, told_apart
 from calibration.mouse_v1.scaling import ImageScale, ResponseScale, image_scale, response_scale
@@ -153,6 +153,12 @@ def fit_decoder(
         columns([animal.train for animal in animals]),
         loop_settings(settings, loop or {}),
         validation=partial(watched, animals=animals, responses=responses, fid=use, by_r=settings.select == "r"),
+        about={
+            "settings": settings,
+            "animals": learnt_from(animals),
+            "guides": {name: (guides or {}).get(name) for name in networks} if settings.decoder == "gan" else None,
+            "fid": use and use.known_by,
+        },
         checkpoint=checkpoint,
         progress=progress,
     )

@@ -108,6 +108,7 @@ def fit_encoder(
         columns([animal.train for animal in animals]),
         loop_settings(settings, loop or {}),
         validation=partial(watched, animals=animals, images=images, responses=responses),
+        about={"settings": settings, "animals": learnt_from(animals)},
         checkpoint=checkpoint,
         progress=progress,
     )
@@ -145,6 +146,11 @@ def columns(trains: Sequence[Responses]) -> dict[str, NDArray[np.int64]]:
         "row": np.concatenate([np.arange(len(train)) for train in trains]),
         "shown": np.concatenate([np.asarray(train.shown, np.int64) for train in trains]),
     }
+
+
+def learnt_from(animals: Sequence[Animal]) -> dict[str, dict[str, Responses]]:
+    """What of animals shapes the weights and picks the epoch, for a checkpoint to know."""
+    return {animal.name: {"train": animal.train, "validation": animal.validation} for animal in animals}
 
 
 def loss_of(

@@ -203,6 +203,7 @@ def fit_latents(
         rows["train"],
         LoopSettings(**{**keys, **(loop or {})}),
         validation=rows["validation"],
+        about={"settings": settings},
         checkpoint=checkpoint,
         progress=progress,
     )

@@ -143,6 +143,7 @@ def fit_spikes2video(
         columns(used, mean, std),
         loop_settings(settings, validation is not None, loop or {}),
         validation=None if validation is None else columns(validation.only(sites), mean, std),
+        about={"settings": settings, "videos": train.videos, "stages": train.stages},
         checkpoint=checkpoint,
         progress=progress,
     )

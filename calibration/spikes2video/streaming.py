@@ -168,6 +168,7 @@ def fit_streaming(
     loop, checkpoint
         As for `calibration.spikes2video.fit.fit_spikes2video`.
     """
+    about = {"settings": settings, "train": train, "validation": validation}
     mean, std = scale_of(train.counts[None]) if settings.scaling == "standard" else unscaled(train.counts.shape[1])
     train = scaled_stream(train, mean, std)
     network = network_of(settings, train, sfreq)
@@ -185,6 +186,7 @@ def fit_streaming(
         columns(train, settings, (0, 0)),
         loop_settings(settings, watched is not None, loop or {}),
         validation=None if watched is None else columns(watched, settings, (len(train.counts), len(train.frames))),
+        about=about,
         checkpoint=checkpoint,
         progress=progress,
     )

@@ -44,13 +44,10 @@ class Checkpoint:
     every
         Seconds between two writings at least. They happen at the end of an epoch; the end of the training is always
         written.
-    about
-        What else makes this training the one it is, such as the weights of its losses; JSON values.
     """
 
     folder: Path
     every: float = 10.0
-    about: Mapping[str, Any] = field(default_factory=dict)
     _written: float = field(default=-float("inf"), init=False, repr=False)
     _took: float = field(default=0.0, init=False, repr=False)
 
@@ -66,7 +63,7 @@ class Checkpoint:
         if not index.exists():
             return None
         document = self._document(index)
-        if found := differences(document["identity"], self._whole(identity)):
+        if found := differences(document["identity"], whole(identity)):
             raise BadInput(
                 f"the checkpoint {self.folder} is of another training: {'; '.join(found)}. Take the same recipe and "
                 "data as then, or another folder"
@@ -91,7 +88,7 @@ class Checkpoint:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             tensors = {"file": name, "sha256": write_tensors(self.folder / name, saved.tensors)}
-            facts = {"identity": self._whole(identity), "tensors": tensors, "facts": saved.facts}
+            facts = {"identity": whole(identity), "tensors": tensors, "facts": saved.facts}
             write_whole(self.folder / INDEX, json.dumps({"format": FORMAT, **facts}, indent=1).encode())
         except failures as error:
             raise DiskError(
@@ -100,10 +97,6 @@ class Checkpoint:
         self._forget(name)
         self._written = time.monotonic()
         self._took = self._written - begin
-
-    def _whole(self, identity: Mapping[str, Any]) -> dict[str, Any]:
-        whole = {"format": FORMAT, **identity, "about": dict(self.about)}
-        return json.loads(json.dumps(whole, default=str))  # as it reads when it comes back
 
     def _document(self, index: Path) -> dict[str, Any]:
         try:
@@ -130,6 +123,12 @@ class Checkpoint:
             if file.name != kept:
                 with contextlib.suppress(OSError):
                     os.unlink(file)
+
+
+def whole(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """An identity with the format, as it reads when it comes back from a file."""
+    read: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **identity}))
+    return read
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from calibration.training.batches import Batches, Data, n_batches, tensor_of
 from calibration.training.checkpoint import Checkpoint
 from calibration.training.devices import fabric_for, repeatable, seed_everything
 from calibration.training.history import History
-from calibration.training.identity import identity_of
+from calibration.training.identity import identity_of, known_by
 from calibration.training.memory import kept_when_freed
 from calibration.training.optimisers import clip, optimiser_of
 from calibration.training.processes import in_processes
@@ -47,6 +47,8 @@ class Job:
     ----------
     losses
         By the part of the network whose weights each changes, ``""`` for all of it.
+    about
+        What the checkpoint knows the training by, beside network, rows and settings.
     """
 
     module: nn.Module
@@ -55,6 +57,7 @@ class Job:
     validation: dict[str, Tensor] | Watch | None
     settings: LoopSettings
     checkpoint: Checkpoint | None
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 def fit(
@@ -64,6 +67,7 @@ def fit(
     settings: LoopSettings,
     *,
     validation: Data | Watch | None = None,
+    about: Mapping[str, Any] | None = None,
     checkpoint: Path | Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> History:
@@ -82,6 +86,11 @@ def fit(
     validation
         Rows whose loss is watched, in batches as large as those of the training, or a function of the network that
         returns what is watched as ``"loss"``.
+    about
+        Whatever else shapes the weights or picks the epoch: data that the losses or the function `validation` close
+        over, settings of the losses and of the network, networks that stay as they are; see
+        `calibration.training.identity.known_by`. A checkpoint that knows other ones is refused. Looked at only where
+        there is a checkpoint.
     checkpoint
         Where this training is written, and taken up again if it was stopped.
     progress
@@ -105,6 +114,7 @@ def fit(
         else validation,
         settings,
         Checkpoint(checkpoint) if isinstance(checkpoint, Path) else checkpoint,
+        {} if checkpoint is None else known_by(about or {}),
     )
     with repeatable(settings.deterministic):
         fabric = fabric_for(settings)
@@ -208,7 +218,7 @@ def take_up(job: Job, state: State) -> dict[str, Any]:
     sets = {"training": job.data}
     if isinstance(job.validation, dict):
         sets["validation"] = job.validation
-    identity = identity_of(job.module, job.settings, state.fabric.device, **sets)
+    identity = identity_of(job.module, job.settings, state.fabric.device, job.about, **sets)
     saved = job.checkpoint.load(identity)
     if saved is not None:
         state.restore(saved)

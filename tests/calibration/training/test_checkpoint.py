@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from calibration.training import loop
 from calibration.training.checkpoint import INDEX, Checkpoint
 from calibration.training.loop import History, fit
 from streamkit.errors import BadInput, DiskError
@@ -133,7 +134,15 @@ def test_a_checkpoint_of_another_network_other_rows_or_losses_is_refused(tmp_pat
     with pytest.raises(BadInput, match=r"rows\.training\.contents"):
         fit(network(), loss_of, rows(seed=5), settings(), checkpoint=tmp_path)
     with pytest.raises(BadInput, match=r"about\.weight is null there and 2 here"):
-        fit(network(), loss_of, rows(), settings(), checkpoint=Checkpoint(tmp_path, about={"weight": 2}))
+        fit(network(), loss_of, rows(), settings(), about={"weight": 2}, checkpoint=tmp_path)
+
+
+def test_nothing_is_digested_without_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(value: object) -> None:
+        raise Stopped
+
+    monkeypatch.setattr(loop, "known_by", never)
+    fit(network(), loss_of, rows(), settings(epochs=1), about={"weight": 2})
 
 
 def test_a_time_limit_may_change_when_a_training_is_taken_up(tmp_path: Path) -> None:
