@@ -11,13 +11,11 @@ import numpy as np
 from calibration.brain2pix.fit import Fitted as Trained
 from calibration.brain2pix.fit import fit_brain2pix, network_of
 from calibration.brain2pix.material import Movie
-from calibration.brain2pix.recorded import movie_of
-from calibration.brain2pix.scores import MSE, SSIM, Beside
-from calibration.brain2pix.scores import score as scores_of_pictures
+from calibration.brain2pix.recorded import movie_of, shots_across
 from calibration.brain2pix.settings import Brain2PixSettings
 from calibration.brainae.material import Parts, parts_of, processed_spec
 from calibration.calibrate_video import spread
-from calibration.evaluate import Answers, image_scores, score
+from calibration.evaluate import Answers, film_or_image_scores, score
 from calibration.export import check_export, export_graph, run_torch
 from calibration.fit import Fitted
 from calibration.made import Made
@@ -27,7 +25,6 @@ from calibration.progress import Progress
 from calibration.provenance import provenance
 from calibration.recipe import Recipe
 from calibration.system_settings import settings_from
-from calibration.tables import items
 from calibration.windows import Examples, window_config
 from streamkit.bundle import Contract, write_bundle
 from streamkit.errors import ConfigError
@@ -74,10 +71,11 @@ def make(
     trained = fit_brain2pix(train, validation, settings, loop=loop, checkpoint=checkpoint, progress=progress)
     network, module = live_network(trained, train, processed_spec(parts).sfreq)
 
-    output = OutputSpec(kind="image", shape=test.out_shape, chance=1 / min(recipe.evaluate.n_way, len(test)))
     answers = answers_of(trained, test, parts)
+    n_shots = len(np.unique(test.shot))
+    output = OutputSpec(kind="image", shape=test.out_shape, chance=1 / min(recipe.evaluate.n_way, n_shots))
     progress.begin("scoring", 1)
-    scores = scores_of(recipe, answers, output, train, test)
+    scores = scores_of(recipe, answers, output, train)
     progress.advance()
 
     progress.begin("exporting", 1)
@@ -157,21 +155,17 @@ def picked(parts: Parts, trained: Trained) -> PreprocessConfig:
 def answers_of(trained: Trained, test: Movie, parts: Parts) -> Answers:
     """What was painted beside what was shown, frame by frame."""
     groups = np.array([recording.meta.group for recording in parts.test], np.str_)
-    return Answers(trained.predict(test), test.shown(), groups[test.run], test.label, test.run)
+    shots = shots_across(parts.test, test.label, test.run)
+    return Answers(trained.predict(test), test.shown(), groups[test.run], test.label, test.run, shots)
 
 
-def scores_of(recipe: Recipe, answers: Answers, output: OutputSpec, train: Movie, test: Movie) -> list[Score]:
-    """Identification and pixels as for any image, structure shot by shot, then the mean frame trained on."""
+def scores_of(recipe: Recipe, answers: Answers, output: OutputSpec, train: Movie) -> list[Score]:
+    """Of what was painted, shot by shot, then of the mean frame trained on."""
     settings = recipe.evaluate
     draws = Draws(settings.bootstrap, settings.permutations, recipe.train.seed)
     found = score(answers, recipe.target, output, settings, recipe.train.seed)
-    by_shot = scores_of_pictures(Beside(answers.values, np.asarray(answers.y), test.shot), draws, ())
     guess = np.broadcast_to(train.mean_frame(), answers.values.shape)
-    return [
-        *found,
-        *(items.score([by_shot[metric]], draws) for metric in (SSIM, MSE)),
-        *image_scores(guess, np.asarray(answers.y), answers.labels, settings, draws, ", mean training image"),
-    ]
+    return [*found, *film_or_image_scores(answers, guess, settings, draws, ", mean training image")]
 
 
 def as_examples(n: int) -> Examples:

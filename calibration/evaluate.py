@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from streamkit.pipeline import Pipeline
 from streamkit.recording import Recording, Signal
 from streamkit.types import Chunk, OutputSpec, Prediction, StreamSpec
 
+if TYPE_CHECKING:
+    from calibration.brain2pix.material import Shots
+
 Array = NDArray[np.floating]
 CHUNK_S = 1.0
 IRREGULAR_CHUNK = 256
@@ -36,6 +40,8 @@ DEFAULT_METRIC = {
 }
 FOUND = ("embedding", "response")
 """Kinds of target whose answer is one of the pictures known."""
+FILMS = "brain2pix"
+"""Method of training whose pictures are frames of films, scored shot by shot."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Answers:
         Targets as in `calibration.windows.Examples`.
     groups, labels, recording
         ``(n,)`` group, marker label, number of the recording.
+    shots
+        Of frames of films: which belong together, and count as one item.
     """
 
     values: Array
@@ -57,6 +65,7 @@ class Answers:
     groups: NDArray[np.str_]
     labels: NDArray[np.str_]
     recording: NDArray[np.intp]
+    shots: Shots | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -152,13 +161,25 @@ def _signals(a: Answers, output: OutputSpec, settings: EvaluateSection, draws: D
 
 
 def _images(a: Answers, output: OutputSpec, settings: EvaluateSection, draws: Draws, within: bool) -> list[Score]:
-    return image_scores(a.values, a.y, a.labels, settings, draws)
+    return film_or_image_scores(a, a.values, settings, draws)
 
 
 def _pictures(a: Answers, output: OutputSpec, settings: EvaluateSection, draws: Draws, within: bool) -> list[Score]:
     from calibration.embedding import retrieval_scores
 
     return retrieval_scores(a.values, np.asarray(a.y, int), draws)
+
+
+def film_or_image_scores(
+    a: Answers, images: Array, settings: EvaluateSection, draws: Draws, suffix: str = ""
+) -> list[Score]:
+    """Score any reconstructions of what was shown: shot by shot where that is frames of films, else by image."""
+    if a.shots is None:
+        return image_scores(images, a.y, a.labels, settings, draws, suffix)
+    from calibration.brain2pix.scores import film_scores
+
+    found = film_scores(images, np.asarray(a.y), a.shots, settings.n_way, draws)
+    return [s.named(s.name + suffix) for s in found]
 
 
 def image_scores(
@@ -219,6 +240,10 @@ def evaluate(
     finally:
         runner.close()
     answers = answers_of(recordings, [predictions for predictions, _ in per_recording], recipe.target, output)
+    if recipe.train.method == FILMS:
+        from calibration.brain2pix.recorded import shots_across
+
+        answers = replace(answers, shots=shots_across(recordings, answers.labels, answers.recording))
     counts = {key: sum(c.get(key, 0) for _, c in per_recording) for key in per_recording[0][1]}
     seed = bundle.provenance.seed or 0
     scores = score(answers, recipe.target, output, recipe.evaluate, seed)

@@ -89,12 +89,46 @@ def estimate(
         checkpoint=checkpoint,
         progress=progress,
     )
-    r = asked.correlation(model, columns[1])
+    r = asked.answered(model, columns[1]).r()
     parts = np.asarray(model.centres().numpy(), np.float64)  # type: ignore[operator]
     centre = np.where((r > settings.least)[:, None], parts[:, ::-1] - 0.5, np.nan)
     if not np.isfinite(centre).any():
         raise BadInput("no voxel is predicted above chance from the frames: receptive fields cannot be estimated")
     return Fields(centre, r, model, history)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a network of receptive fields says of a film, beside what was recorded.
+
+    Attributes
+    ----------
+    predicted, recorded
+        ``(n, n_voxels)`` volumes that have frames enough before them, in order of time.
+    run
+        ``(n,)`` number of the run of each.
+    """
+
+    predicted: NDArray[np.float32]
+    recorded: NDArray[np.float32]
+    run: Rows
+
+    def r(self, rows: Rows | slice = slice(None)) -> NDArray[np.float64]:
+        """``(n_voxels,)`` correlation over volumes, the predicted ones in another order; 0 where one is constant."""
+        return np.nan_to_num(column_correlations(self.predicted[rows], self.recorded))
+
+
+def answered(fields: Fields, train: Movie, movie: Movie, frames: int) -> Answered:
+    """What estimated fields say of another film than that, `train`, which they were estimated from.
+
+    Parameters
+    ----------
+    frames
+        Volumes that each volume is predicted from, as in the settings of the estimate.
+    """
+    mean, std = scale_of(train)
+    films = [scaled(each, mean, std) for each in (train, movie)]
+    return Asked(films, 0.0).answered(fields.model, columns_of(films[1], frames))
 
 
 def columns_of(movie: Movie, frames: int) -> dict[str, NDArray[np.int64]]:
@@ -119,6 +153,7 @@ class Asked:
         self.mean = float(grey[0].mean())
         self.grey = [tensor_of(np.ascontiguousarray(each - self.mean, np.float32)) for each in grey]
         self.voxels = [tensor_of(movie.voxels) for movie in films]
+        self.run = films[1].of_volume
         self.penalty = penalty
 
     def loss(self, module: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -130,15 +165,15 @@ class Asked:
         sparse = module.sparseness() if module.training else mse.new_zeros(())
         return {"loss": mse + self.penalty * sparse, "mse": mse}
 
-    def correlation(self, module: Any, columns: dict[str, NDArray[np.int64]]) -> NDArray[np.float64]:
-        """``(n_voxels,)`` over the volumes of the second film; 0 for a voxel that does not vary."""
+    def answered(self, module: Any, columns: dict[str, NDArray[np.int64]]) -> Answered:
+        """What the network says of the volumes of the second film."""
         torch = require("torch", "train", "receptive fields")
         rows, parts = columns["rows"], []
         with torch.inference_mode():
             for at in range(0, len(rows), BATCH):
                 parts.append(module.eval()(self.grey[1][torch.from_numpy(rows[at : at + BATCH])][:, None]).numpy())
-        recorded = self.voxels[1].numpy()[columns["volume"]]
-        return np.nan_to_num(column_correlations(np.concatenate(parts), recorded))
+        volume = columns["volume"]
+        return Answered(np.concatenate(parts), self.voxels[1].numpy()[volume], self.run[volume])
 
 
 def with_fields(material: Material, fields: Fields) -> Material:
@@ -148,8 +183,8 @@ def with_fields(material: Material, fields: Fields) -> Material:
 
 
 def pixels_apart(found: NDArray[np.floating], planted: NDArray[np.floating], side: int) -> NDArray[np.float64]:
-    """``(n_voxels,)`` distance of two sets of centres, in pixels of a frame; NaN where one is unknown."""
-    return np.asarray(np.hypot(*((found - planted) * side).T), np.float64)
+    """``(…, n_voxels)`` distance of two sets of centres, in pixels of a frame; NaN where one is unknown."""
+    return np.asarray(np.hypot(*np.moveaxis((found - planted) * side, -1, 0)), np.float64)
 
 
 def known(fields: Fields) -> Rows:

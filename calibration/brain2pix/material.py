@@ -26,6 +26,27 @@ BLOCK = 15
 
 
 @dataclass(frozen=True)
+class Shots:
+    """Which frames of films belong together.
+
+    Attributes
+    ----------
+    number
+        ``(n,)`` of the shot that each frame is of; frames of one are much alike.
+    said
+        Whether the recordings say where shots end; else `BLOCK` frames in a row are one.
+    """
+
+    number: Rows
+    said: bool
+
+    @property
+    def note(self) -> str:
+        """How a score says which of the two it was."""
+        return "shots as the recording says" if self.said else f"a shot is {BLOCK} frames in a row: none is recorded"
+
+
+@dataclass(frozen=True)
 class Movie:
     """Runs of a film.
 

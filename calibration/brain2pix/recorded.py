@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.brain2pix.material import BLOCK, Material, Movie, Rows, joined
+from calibration.brain2pix.material import BLOCK, Material, Movie, Rows, Shots, joined
 from calibration.brainae.material import Parts, parts_of
 from calibration.datasets.dots_recording import region_of
 from calibration.datasets.movie_recording import centres_in
@@ -91,13 +91,36 @@ def run_of(recipe: Recipe, parts: Parts, recording: Recording) -> Movie:
 
 def shots_of(recording: Recording, labels: Sequence[str]) -> Rows:
     """``(n,)`` number of the shot that the frame of each label is of."""
+    said = said_shots(recording)
+    if not all(label in said for label in labels):
+        return np.arange(len(labels), dtype=np.intp) // BLOCK
+    return numbered(np.array([said[label] for label in labels]))
+
+
+def said_shots(recording: Recording) -> dict[str, int]:
+    """Shot of the frame of each label, where the recording says it."""
     said: dict[str, int] = {}
     for stream in recording.markers:
         if SHOT in stream.columns:
             said |= dict(zip(stream.labels, stream.columns[SHOT], strict=True))
-    if not all(label in said for label in labels):
-        return np.arange(len(labels), dtype=np.intp) // BLOCK
-    return numbered(np.array([said[label] for label in labels]))
+    return said
+
+
+def shots_across(recordings: Sequence[Recording], labels: NDArray[np.str_], recording: Rows) -> Shots:
+    """Shots of the frames of several recordings; none goes on from one into the next.
+
+    Parameters
+    ----------
+    labels, recording
+        ``(n,)`` event of each frame, in order of time, and number of the recording it is of.
+    """
+    number, at, said = np.empty(len(labels), np.intp), 0, True
+    for k, each in enumerate(recordings):
+        own = np.flatnonzero(recording == k)
+        number[own] = at + shots_of(each, labels[own].tolist())
+        at += len(own)
+        said = said and set(labels[own].tolist()) <= said_shots(each).keys()
+    return Shots(number, said)
 
 
 def numbered(names: NDArray[np.generic]) -> Rows:

@@ -64,7 +64,7 @@ def pixels_of(movie: Movie, axes: Axes = "row-column") -> NDArray[np.intp]:
     return found
 
 
-def shuffled(pixel: Rows, region: NDArray[np.str_], seed: int) -> Rows:
+def shuffled(pixel: Rows, region: NDArray[np.str_], seed: int | np.random.Generator) -> Rows:
     """Every voxel at the pixel of another of its region, drawn by lot."""
     rng, mixed = np.random.default_rng(seed), pixel.copy()
     for name in np.unique(region):

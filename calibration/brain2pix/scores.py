@@ -4,8 +4,8 @@ Frames of one shot are much alike, so a shot is one item: its frames are scored 
 shots, and p values permute them. Chance is what frames of other shots get.
 
 ``r`` and ``distance`` compare frame by frame (correlation of the vectors; root mean square difference); ``r over
-frames`` correlates every value of a vector over the frames and takes the mean over values. The paper does not say
-which of the two its figures are.
+frames`` correlates every value of a vector over the frames, all shots weighing the same, and takes the mean over
+values. The paper does not say which of the two its figures are.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, ttest_1samp
 
 from calibration.brain2pix.looks import ORIENTED, Look, pixels
-from calibration.metrics import Draws, correlations, squared_differences, win_chances
+from calibration.brain2pix.material import Shots
+from calibration.metrics import Draws, Score, correlations, squared_differences, win_chances
 from calibration.ssim import ssim
 from calibration.tables.items import Items, Row, diagonal, difference, number, row
+from calibration.tables.items import score as score_of_items
 from streamkit.errors import BadInput, require
 
 Array = NDArray[np.floating]
 Rows = NDArray[np.intp]
 SSIM, PIXEL, MSE = "SSIM", "pixel r", "MSE"
+REPORTED = {PIXEL: "pixel correlation", SSIM: SSIM, MSE: MSE}
+"""Metrics of a bundle's report beside identification, and what it calls them."""
 N_WAY = 20
 FEW = 4
 """Frames of a shot that are held beside those of other shots for their structural similarity."""
@@ -61,6 +65,12 @@ class Beside:
         """Rows of each shot."""
         return [np.flatnonzero(self.shot == number) for number in np.unique(self.shot)]
 
+    @property
+    def weights(self) -> Array:
+        """``(n,)`` of the frames, 1 together: all shots weigh the same, and so do the frames of each."""
+        _, own, counts = np.unique(self.shot, return_inverse=True, return_counts=True)
+        return 1 / (len(counts) * counts[own])
+
 
 def score(
     beside: Beside, draws: Draws, looks: Sequence[Look] = (ORIENTED,), n_way: int = N_WAY, name: str = ""
@@ -72,10 +82,29 @@ def score(
         tables[f"{look.name} r"] = table(beside, frame_r(beside.seen, beside.shown, look.vectors))
         distances = np.sqrt(squared(beside.seen, beside.shown, look.vectors))
         tables[f"{look.name} distance"] = table(beside, distances)
-        tables[f"{look.name} r over frames"] = table(beside, over_frames(beside.seen, beside.shown, look.vectors))
+        tables[f"{look.name} r over frames"] = table(beside, over_frames(beside, look.vectors))
     found = {metric: items_of(metric, values, draws) for metric, values in tables.items()}
-    found[f"{min(n_way, len(beside.members))}-way identification"] = identified(tables[PIXEL], n_way, draws)
-    return found
+    way = identified(tables[PIXEL], n_way, draws)
+    return {**found, way.name: way}
+
+
+def film_scores(painted: Array, shown: Array, shots: Shots, n_way: int, draws: Draws) -> list[Score]:
+    """Identification, pixel correlation, SSIM and MSE of a bundle's pictures, shot by shot.
+
+    Parameters
+    ----------
+    painted, shown
+        ``(n, 3, height, width)`` in [0, 1].
+
+    Raises
+    ------
+    BadInput
+        When all frames are of one shot.
+    """
+    found = score(Beside(painted, shown, shots.number), draws, (), n_way)
+    names = {name: name for name in found if name not in REPORTED} | REPORTED
+    scores = {title: score_of_items([found[name]], draws) for name, title in names.items()}
+    return [each.named(title, f"{each.note}; {shots.note}") for title, each in scores.items()]
 
 
 def table(beside: Beside, pairs: Array) -> Array:
@@ -101,17 +130,21 @@ def squared(seen: Array, shown: Array, vectors: object) -> Array:
     return squared_differences(vectors(seen), vectors(shown))  # type: ignore[operator]
 
 
-def over_frames(seen: Array, shown: Array, vectors: object) -> Array:
-    """``(n, n)`` whose diagonal's mean is the correlation over frames, mean over values that vary on both sides."""
-    a, b = (standard(np.asarray(vectors(side), np.float64)) for side in (seen, shown))  # type: ignore[operator]
+def over_frames(beside: Beside, vectors: object) -> Array:
+    """``(n, n)`` for `table`: the mean over its diagonal is the correlation over frames, all shots weighing the same.
+
+    It is the mean over values that vary on both sides.
+    """
+    sides = (np.asarray(vectors(side), np.float64) for side in (beside.seen, beside.shown))  # type: ignore[operator]
+    a, b = (standard(side, beside.weights) for side in sides)
     varies = (np.abs(a).sum(0) > 0) & (np.abs(b).sum(0) > 0)
     return a[:, varies] @ b[:, varies].T / max(1, int(varies.sum()))
 
 
-def standard(values: Array) -> Array:
-    """Every column at mean 0 and variance 1; 0 where it does not vary."""
-    values = values - values.mean(0)
-    std = values.std(0)
+def standard(values: Array, weights: Array) -> Array:
+    """Every column at mean 0 and variance 1 under weights ``(n,)`` of the rows; 0 where it does not vary."""
+    values = values - weights @ values
+    std = np.sqrt(weights @ np.square(values))
     return np.divide(values, std, out=np.zeros_like(values), where=std > 1e-9)
 
 

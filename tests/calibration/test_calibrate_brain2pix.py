@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from tests.calibration.replayed import said_live
 
 FEW = (
     '{ "parts.train.runs" = 2, "parts.train.frames" = 70, "parts.validation.runs" = 1, "parts.validation.frames" = 40, '
-    '"parts.test.runs" = 1, "parts.test.frames" = 60, "noise.sd" = 0.2, "areas" = ['
+    '"parts.test.runs" = 1, "parts.test.frames" = 120, "noise.sd" = 0.2, "areas" = ['
     '{ name = "V1", voxels = 60, size = 0.03, slope = 0.08 }, { name = "V2", voxels = 40, size = 0.05, slope = 0.1 }] }'
 )
 TINY = ["model.args.widths=[8, 16, 16]", "model.args.d_widths=[8, 16]", "train.epochs=4", "train.lr=0.003"]
@@ -80,8 +81,30 @@ def test_evaluate_says_what_calibrate_said(painted: CalibrationResult) -> None:
     held = [read_recording(path) for path in painted.held_out_recordings]
     found = evaluate(painted.bundle, held, backend="onnxruntime")
     by_name = {score.name: score.value for score in painted.scores}
+    assert [score.name for score in found.scores] == list(by_name)[: len(found.scores)]
     for score in found.scores:
         assert score.value == pytest.approx(by_name[score.name], abs=1e-3)
+
+
+def test_reports_of_bundles_count_shots(painted: CalibrationResult) -> None:
+    held = read_recording(painted.held_out_recordings[0])
+    shots = len(set(held.markers[0].columns["shot"]))
+    assert 8 <= shots < 20
+    found = evaluate(painted.bundle, [held], backend="onnxruntime").scores
+    for score in (*painted.scores, *found):
+        assert score.n == shots, score.name
+        assert "shots as the recording says" in score.note
+    assert load_bundle(painted.bundle.path).contract.output.chance == painted.scores[0].chance == 1 / 8
+
+
+def test_without_recorded_shots_so_many_frames_in_a_row_are_one_and_the_report_says_it(
+    painted: CalibrationResult,
+) -> None:
+    held = read_recording(painted.held_out_recordings[0])
+    plain = replace(held, markers=tuple(replace(each, columns={}) for each in held.markers))
+    for score in evaluate(painted.bundle, [plain], backend="onnxruntime").scores:
+        assert score.n == np.ceil(119 / 15)
+        assert "a shot is 15 frames in a row" in score.note
 
 
 def test_live_decoding_says_what_offline_says(painted: CalibrationResult) -> None:
@@ -90,7 +113,7 @@ def test_live_decoding_says_what_offline_says(painted: CalibrationResult) -> Non
     assert found.exception is None, found.exception
     report = json.loads(found.stdout)
     assert report["passed"], report
-    assert report["live"] == report["expected"] == 59
+    assert report["live"] == report["expected"] == 119
 
 
 def test_a_window_holds_the_volumes_that_the_frame_moved_four_to_eight_volumes_on() -> None:

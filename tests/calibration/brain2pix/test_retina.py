@@ -10,7 +10,7 @@ import torch
 
 from calibration.brain2pix.fit import network_of
 from calibration.brain2pix.material import Movie
-from calibration.brain2pix.orientation import AS_TOLD, EXCHANGED, TURNS, best_turn, followed, turned
+from calibration.brain2pix.orientation import AS_TOLD, EXCHANGED, TURNS, best_turn, followed, turned, with_pixels
 from calibration.brain2pix.retina import (
     pixels_of,
     shuffled,
@@ -112,7 +112,8 @@ def test_the_data_tell_which_way_round_places_are() -> None:
     movie = film()
     assert best_turn(movie) == AS_TOLD
     assert best_turn(turned(movie, EXCHANGED)) == EXCHANGED
-    r = {turn: float(np.nanmean(followed(movie, turn))) for turn in TURNS}
+    table = with_pixels(movie)
+    r = {turn: float(np.nanmean(followed(table, pixels_of(turned(movie, turn))))) for turn in TURNS}
     assert r[AS_TOLD] > 0.8 > max(value for turn, value in r.items() if turn != AS_TOLD)
 
 

@@ -7,8 +7,10 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binom
 
 from calibration.brain2pix.looks import ORIENTED, Look, clip_vectors, looks_of, of_video, pixels
+from calibration.brain2pix.material import Shots
 from calibration.brain2pix.scores import (
     MSE,
     PIXEL,
@@ -22,12 +24,18 @@ from calibration.brain2pix.scores import (
     score,
     squared,
     ssim_of,
+    table,
 )
+from calibration.evaluate import Answers
+from calibration.evaluate import score as score_answers
 from calibration.metrics import Draws, pearson
+from calibration.sections import EvaluateSection, TargetSection
 from streamkit.errors import BadInput
+from streamkit.types import OutputSpec
 from tests.calibration.brain2pix.toy import film
 
 DRAWS = Draws(50, 200, 0)
+REPEATS = 100
 
 
 def beside(noise: float) -> Beside:
@@ -98,10 +106,42 @@ def test_structural_similarity_is_that_of_scikit_image() -> None:
 def test_correlation_over_frames_is_the_mean_over_values() -> None:
     whole = beside(0.2)
     a, b = pixels(whole.seen).astype(float), pixels(whole.shown).astype(float)
-    by_hand = np.nanmean([pearson(a[:, k], b[:, k]) for k in range(a.shape[1])])
-    assert np.diag(over_frames(whole.seen, whole.shown, pixels)).mean() == pytest.approx(by_hand, abs=1e-6)
+    weigh = [np.cov(a[:, k], b[:, k], aweights=whole.weights, ddof=0) for k in range(a.shape[1])]
+    by_hand = np.nanmean([pair[0, 1] / np.sqrt(pair[0, 0] * pair[1, 1]) for pair in weigh])
+    assert np.diag(table(whole, over_frames(whole, pixels))).mean() == pytest.approx(by_hand, abs=1e-6)
     np.testing.assert_allclose(np.diag(squared(whole.seen, whole.shown, pixels)), np.square(a - b).mean(1), atol=1e-6)
     np.testing.assert_allclose(np.diag(frame_r(whole.seen, whole.shown, pixels))[0], pearson(a[0], b[0]), atol=1e-6)
+
+
+@pytest.mark.parametrize("lengths", [(8, 8, 8), (60, 3, 3, 3), (40, 30, 5, 5, 5, 5)], ids=str)
+def test_perfect_pictures_correlate_by_one_over_frames_however_long_shots_are(lengths: tuple[int, ...]) -> None:
+    rng, shot = np.random.default_rng(1), np.repeat(np.arange(len(lengths)), lengths)
+    shown = rng.random((len(lengths), 3, 4, 4))[shot] + 0.05 * rng.random((len(shot), 3, 4, 4))
+    whole = Beside(shown, shown, shot)
+    assert whole.weights.sum() == pytest.approx(1)
+    assert np.diag(table(whole, over_frames(whole, pixels))).mean() == pytest.approx(1, abs=1e-5)
+    mirrored = Beside(1 - shown, shown, shot)
+    assert np.diag(table(mirrored, over_frames(mirrored, pixels))).mean() == pytest.approx(-1, abs=1e-5)
+
+
+def slow(rng: np.random.Generator, shot: np.ndarray) -> np.ndarray:
+    """Pictures ``(n, 3, 12, 12)`` that change little within a shot."""
+    size = (3, 12, 12)
+    return ((rng.random((shot.max() + 1, *size))[shot] + 0.1 * rng.random((len(shot), *size))) / 1.1).astype(np.float32)
+
+
+def test_pictures_as_slow_as_shots_that_know_nothing_are_seldom_above_chance() -> None:
+    shot, low = np.repeat(np.arange(8), 12), np.zeros(2)
+    settings = EvaluateSection(n_way=8, bootstrap=10, permutations=99)
+    output = OutputSpec(kind="image", shape=(3, 12, 12))
+    target, no = TargetSection(kind="image", size=12, grey=False), np.zeros(len(shot), np.intp)
+    for seed in range(REPEATS):
+        rng = np.random.default_rng(seed)
+        names = np.array([f"{k:03d}" for k in range(len(shot))])
+        said = Answers(slow(rng, shot), slow(rng, shot), names, names, no, Shots(shot, said=True))
+        found = {one.name: one for one in score_answers(said, target, output, settings, seed)}
+        low += [found[name].p < 0.05 for name in ("8-way identification", "pixel correlation")]
+    assert (low <= binom.ppf(0.999, REPEATS, 0.05)).all(), low
 
 
 def test_lines_have_chance_interval_and_student_s_t() -> None:
