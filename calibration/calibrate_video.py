@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from calibration.brainae.material import Parts, parts_of, processed_spec
 from calibration.datasets.dots_clips import sheet, sheet_size
-from calibration.evaluate import Answers, image_scores, score
+from calibration.evaluate import Answers, film_or_image_scores, score
 from calibration.export import check_export, export_graph, run_torch
 from calibration.fit import Fitted
 from calibration.made import Made
@@ -114,7 +114,8 @@ def make(
         chance=1 / min(recipe.evaluate.n_way, len(np.unique(learnt.labels))),
     )
     nobody = np.zeros(len(learnt.seen), np.intp)
-    answers = Answers(learnt.seen, learnt.shown, learnt.groups, learnt.labels, nobody)
+    streamed = recipe.window.mode == "hop"
+    answers = Answers(learnt.seen, learnt.shown, learnt.groups, learnt.labels, nobody, streamed=streamed)
     progress.begin("scoring", 1)
     scores = scores_of(recipe, answers, output, learnt)
     progress.advance()
@@ -283,7 +284,7 @@ def scores_of(recipe: Recipe, answers: Answers, output: OutputSpec, learnt: Lear
     return [
         *found,
         *learnt.further,
-        *image_scores(guess, answers.y, answers.labels, settings, draws, ", mean training image"),
+        *film_or_image_scores(answers, guess, settings, draws, ", mean training image"),
     ]
 
 

@@ -58,6 +58,8 @@ class Answers:
         ``(n,)`` group, marker label, number of the recording.
     shots
         Of frames of films: which belong together, and count as one item.
+    streamed
+        Whether they are windows of streams, one behind the other, and not events.
     """
 
     values: Array
@@ -66,6 +68,7 @@ class Answers:
     labels: NDArray[np.str_]
     recording: NDArray[np.intp]
     shots: Shots | None = None
+    streamed: bool = False
 
     def __len__(self) -> int:
         return len(self.values)
@@ -175,7 +178,8 @@ def film_or_image_scores(
 ) -> list[Score]:
     """Score any reconstructions of what was shown: shot by shot where that is frames of films, else by image."""
     if a.shots is None:
-        return image_scores(images, a.y, a.labels, settings, draws, suffix)
+        sequence = a.recording if a.streamed else None
+        return image_scores(images, a.y, a.labels, settings, draws, suffix, sequence)
     from calibration.brain2pix.scores import film_scores
 
     found = film_scores(images, np.asarray(a.y), a.shots, settings.n_way, draws)
@@ -183,12 +187,18 @@ def film_or_image_scores(
 
 
 def image_scores(
-    images: Array, shown: Array, labels: NDArray[np.str_], settings: EvaluateSection, draws: Draws, suffix: str = ""
+    images: Array,
+    shown: Array,
+    labels: NDArray[np.str_],
+    settings: EvaluateSection,
+    draws: Draws,
+    suffix: str = "",
+    sequence: NDArray[np.intp] | None = None,
 ) -> list[Score]:
     """Score identification and pixel correlation of any reconstructions of the shown images."""
     scores = [
-        metrics.score_identification(images, shown, labels, settings.n_way, draws),
-        metrics.score_pixels(images, shown, labels, draws),
+        metrics.score_identification(images, shown, labels, settings.n_way, draws, sequence=sequence),
+        metrics.score_pixels(images, shown, labels, draws, sequence=sequence),
     ]
     return [s.named(s.name + suffix) for s in scores]
 
@@ -379,5 +389,10 @@ def answers_of(
         raise RecordingError(f"nothing to score in {names}: no prediction belongs to an event or signal of the target")
     values, targets, groups, labels, numbers = zip(*rows, strict=True)
     return Answers(
-        np.stack(values), np.asarray(targets), np.array(groups, np.str_), np.array(labels, np.str_), np.array(numbers)
+        np.stack(values),
+        np.asarray(targets),
+        np.array(groups, np.str_),
+        np.array(labels, np.str_),
+        np.array(numbers),
+        streamed=target.kind == "video" and not any(each.event for said in predictions for each in said),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -152,16 +152,10 @@ def score_trace(name: str, y: Array, guess: Array, sequence: NDArray, draws: Dra
     """
     rng = np.random.default_rng(draws.seed)
     value, n = pearson(y, guess), len(y)
-    size = block or max(1, n // 20)
-    starts = np.arange(0, n, size)
-    boot = []
-    for _ in range(draws.bootstrap):
-        rows = np.concatenate([np.arange(s, min(s + size, n)) for s in rng.choice(starts, len(starts))])
-        boot.append(pearson(y[rows], guess[rows]))
-    null = [pearson(y, guess[_rotate_within(sequence, rng)]) for _ in range(draws.permutations)]
-    note = (
-        f"interval: bootstrap over blocks of {size} windows; p: {draws.permutations} circular shifts within recordings"
-    )
+    rows, size = _blocks(n, draws, rng, block)
+    boot = [pearson(y[at], guess[at]) for at in rows]
+    null = [pearson(y, guess[rotate_within(sequence, rng)]) for _ in range(draws.permutations)]
+    note = _told(size, draws.permutations)
     return Score(name, value, 0.0, _interval(boot, value), _p(null, value), n, note, np.array(boot))
 
 
@@ -243,7 +237,13 @@ def _shares(worse: NDArray[np.integer], drawn: int, others: int) -> Array:
 
 
 def score_identification(
-    reconstructions: Array, shown: Array, identity: NDArray, n_way: int, draws: Draws, name: str = ""
+    reconstructions: Array,
+    shown: Array,
+    identity: NDArray,
+    n_way: int,
+    draws: Draws,
+    name: str = "",
+    sequence: NDArray | None = None,
 ) -> Score:
     """n-way identification: how often the reconstruction is most like the image that was shown.
 
@@ -257,52 +257,88 @@ def score_identification(
         ``(n, C, H, W)``.
     identity
         ``(n,)`` which image each item shows; items of one image never are each other's candidates.
+    sequence
+        ``(n,)`` where items are windows of streams, in order of time: which uninterrupted run each belongs to. Windows
+        that follow one another are alike, so the interval then resamples blocks of them, and the null hypothesis shifts
+        what was shown around within each run, as in `score_trace`.
     """
-    rng = np.random.default_rng(draws.seed)
     names, first, own = np.unique(identity, return_index=True, return_inverse=True)
     n_way = min(n_way, len(names))
     chances = win_chances(correlations(reconstructions, shown[first]), n_way)
-    value, boot, null = _over_images(chances, own, draws, draws.permutations, rng)
+    value, boot, null, how = _over_images(chances, own, draws, draws.permutations, sequence)
     note = (
         f"likeness: correlation of pixels; candidates from {len(names)} held-out images, exact over draws, every image "
-        f"counted once; interval: bootstrap over images; p: {draws.permutations} permutations of images"
+        f"counted once; {how}"
     )
     title = name or f"{n_way}-way identification"
     return Score(title, value, 1 / n_way, _interval(boot, value), _p(null, value), len(own), note, boot)
 
 
 def score_pixels(
-    reconstructions: Array, shown: Array, identity: NDArray, draws: Draws, name: str = "pixel correlation"
+    reconstructions: Array,
+    shown: Array,
+    identity: NDArray,
+    draws: Draws,
+    name: str = "pixel correlation",
+    sequence: NDArray | None = None,
 ) -> Score:
     """Mean correlation of a reconstruction with the image that was shown; a reconstruction of noise gets 0.
 
-    As in `score_identification` every image counts the same.
+    As in `score_identification` every image counts the same, and items may follow one another.
     """
-    rng = np.random.default_rng(draws.seed)
     _, first, own = np.unique(identity, return_index=True, return_inverse=True)
     r = correlations(reconstructions, shown[first])
-    value, boot, null = _over_images(r, own, draws, min(draws.permutations, 200), rng)
-    note = (
-        "every image counted once; chance is that of shuffled images; interval: bootstrap over images; "
-        f"p: {len(null)} permutations"
-    )
+    value, boot, null, how = _over_images(r, own, draws, min(draws.permutations, 200), sequence)
+    note = f"every image counted once; chance is the mean over what p permutes; {how}"
     return Score(name, value, float(np.mean(null)), _interval(boot, value), _p(null, value), len(own), note, boot)
 
 
 def _over_images(
-    table: Array, own: NDArray[np.intp], draws: Draws, permutations: int, rng: np.random.Generator
-) -> tuple[float, Array, list[float]]:
-    """Mean over images of what every item ``(n, n_images)`` has at its own; resampled, and with images permuted."""
-    items, counts = np.arange(len(own)), np.bincount(own)
+    table: Array, own: NDArray[np.intp], draws: Draws, permutations: int, sequence: NDArray | None
+) -> tuple[float, Array, list[float], str]:
+    """Mean over images of what every item ``(n, n_images)`` has at its own; resampled, permuted, and how."""
+    rng, items, counts = np.random.default_rng(draws.seed), np.arange(len(own)), np.bincount(own)
 
     def by_image(of_each: NDArray[np.intp]) -> Array:
         means: Array = np.bincount(own, table[items, of_each]) / counts
         return means
 
     each = by_image(own)
-    boot = means_of_drawn(each, draws, rng)
-    null = [float(by_image(rng.permutation(len(each))[own]).mean()) for _ in range(permutations)]
-    return float(each.mean()), boot, null
+    if sequence is None:
+        boot = means_of_drawn(each, draws, rng)
+        null = [float(by_image(rng.permutation(len(each))[own]).mean()) for _ in range(permutations)]
+        how = f"interval: bootstrap over images; p: {permutations} permutations of images"
+        return float(each.mean()), boot, null, how
+
+    said = table[items, own]
+    rows, size = _blocks(len(own), draws, rng)
+    boot = np.array([_mean_of_means(said[at], own[at]) for at in rows])
+    turned = (own[rotate_within(sequence, rng)] for _ in range(permutations))
+    null = [_mean_of_means(table[items, shown], shown) for shown in turned]
+    return float(each.mean()), boot, null, _told(size, permutations)
+
+
+def _mean_of_means(values: Array, own: NDArray[np.intp]) -> float:
+    """Mean over the images that occur of the mean of the values of each."""
+    counts = np.bincount(own)
+    return float((np.bincount(own, values)[counts > 0] / counts[counts > 0]).mean())
+
+
+def _blocks(
+    n: int, draws: Draws, rng: np.random.Generator, size: int | None = None
+) -> tuple[Iterator[NDArray[np.intp]], int]:
+    """Rows of blocks drawn with replacement, as often as is to be drawn; and rows of a block, a twentieth of all."""
+    size = size or max(1, n // 20)
+    starts = np.arange(0, n, size)
+
+    def drawn() -> NDArray[np.intp]:
+        return np.concatenate([np.arange(s, min(s + size, n)) for s in rng.choice(starts, len(starts))])
+
+    return (drawn() for _ in range(draws.bootstrap)), size
+
+
+def _told(size: int, permutations: int) -> str:
+    return f"interval: bootstrap over blocks of {size} windows; p: {permutations} circular shifts within recordings"
 
 
 def _resampler(groups: NDArray, rng: np.random.Generator) -> tuple[Callable[[], tuple[NDArray[np.intp], NDArray]], str]:
@@ -331,7 +367,8 @@ def _shuffle_within(groups: NDArray, rng: np.random.Generator) -> NDArray[np.int
     return order
 
 
-def _rotate_within(sequence: NDArray, rng: np.random.Generator) -> NDArray[np.intp]:
+def rotate_within(sequence: NDArray, rng: np.random.Generator) -> NDArray[np.intp]:
+    """``(n,)`` rows in an order that turns each run of `sequence` ``(n,)`` around by a lot of its own."""
     order = np.arange(len(sequence))
     for name in np.unique(sequence):
         rows = np.flatnonzero(sequence == name)

@@ -74,7 +74,7 @@ def following(table: Array, pixel: Rows, region: NDArray[np.str_], draws: Draws)
         [followed(inside, shuffled(pixel[seen], region[seen], rng)).mean() for _ in range(draws.permutations)]
     )
     permuted = "places of voxels within their region, which chance is the mean of"
-    return Items(FOLLOWS, followed(table, pixel), mean(null), null, False, "an item is a voxel", permuted)
+    return Items(FOLLOWS, followed(table, pixel), mean(null), null, False, "an item is a voxel", "voxels", permuted)
 
 
 def best_turn(movie: Movie) -> str:

@@ -174,7 +174,7 @@ def ssim_of(seen: Array, shown: Array) -> Array:
 def items_of(metric: str, values: Array, draws: Draws) -> Items:
     """Items of a table of shots by shots."""
     lower = metric == MSE or metric.endswith("distance")
-    return diagonal(metric, values, draws, lower, note="an item is a shot", permuted="shots")
+    return diagonal(metric, values, draws, lower, note="an item is a shot", unit="shots")
 
 
 def identified(values: Array, n_way: int, draws: Draws) -> Items:
@@ -182,7 +182,7 @@ def identified(values: Array, n_way: int, draws: Draws) -> Items:
     n_way = min(n_way, len(values))
     note = "a shot among others by the mean correlation of pixels, exact over draws"
     name, chances = f"{n_way}-way identification", win_chances(values, n_way)
-    return diagonal(name, chances, draws, chance=1 / n_way, note=note, permuted="shots")
+    return diagonal(name, chances, draws, chance=1 / n_way, note=note, unit="shots")
 
 
 def rows_of(label: str, seeds: Sequence[Scores], draws: Draws, **further: object) -> list[Row]:

@@ -158,3 +158,37 @@ def test_shares_of_a_correlation_add_up_and_their_interval_covers_it(rng):
         held += low <= r / 1.01 <= high
     assert held / 200 > 0.85
     assert np.isnan(metrics.shares_of_correlation(np.ones((5, 2)), np.ones((5, 2)))).all()
+
+
+def slow(lot, n):
+    """Pictures ``(n, 3, 4, 4)`` each of which is much like the one before."""
+    steps = lot.standard_normal((n, 48))
+    for k in range(1, n):
+        steps[k] += 0.95 * steps[k - 1]
+    return steps.reshape(n, 3, 4, 4)
+
+
+def test_windows_of_a_stream_that_know_nothing_are_seldom_significant():
+    """Pictures that change slowly beside a film that does as well; with images permuted one by one they often are."""
+    n, found = 300, {"in time": 0, "image by image": 0}
+    for k in range(60):
+        lot = np.random.default_rng(k)
+        seen, shown = slow(lot, n), slow(lot, n)
+        for name, sequence in (("in time", np.zeros(n, int)), ("image by image", None)):
+            score = metrics.score_identification(seen, shown, np.arange(n), 10, Draws(2, 60, k), sequence=sequence)
+            found[name] += score.p < 0.05
+    assert found["in time"] <= 9  # of 60 at 5 %; more have a chance of .001
+    assert found["image by image"] > 9
+
+
+def test_scores_of_a_stream_draw_blocks_and_find_what_is_there(rng):
+    frames, shown = rng.random((20, 3, 8, 8)), np.repeat(np.arange(20), 15)
+    seen = frames[shown] + rng.standard_normal((300, 3, 8, 8))
+    for each in (
+        metrics.score_identification(seen, frames[shown], shown, 10, Draws(200, 200), sequence=shown * 0),
+        metrics.score_pixels(seen, frames[shown], shown, Draws(200, 200), sequence=shown * 0),
+    ):
+        assert each.p < 0.01
+        assert each.ci95[0] < each.value < each.ci95[1]
+        assert "blocks of 15 windows" in each.note
+        assert "shifts within recordings" in each.note

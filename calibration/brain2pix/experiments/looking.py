@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from calibration.brain2pix.experiments.painting import FIXED, scored
 from calibration.brain2pix.experiments.plan import Plan
 from calibration.brain2pix.fields import Answered, Fields, answered, estimate, known, pixels_apart, with_fields
-from calibration.brain2pix.material import Movie, Rows
+from calibration.brain2pix.material import Movie
 from calibration.brain2pix.orientation import TURNS, following, turned, with_pixels
 from calibration.brain2pix.retina import pixels_of, shuffled
 from calibration.brain2pix.scores import differences, rows_of
 from calibration.brain2pix.settings import Brain2PixSettings
 from calibration.brain2pix.trained import Trained
-from calibration.metrics import Draws, Score
+from calibration.metrics import Draws, Score, rotate_within
 from calibration.tables.items import Items, Row, as_row, mean, number, row
 from calibration.tables.table import Table
 
@@ -123,15 +123,6 @@ def near(distances: Array) -> float:
 def encoding(film: Answered, draws: Draws) -> Items:
     """Correlation of every voxel with its prediction; chance and the null shift predictions around within each run."""
     rng = np.random.default_rng(draws.seed)
-    null = np.array([film.r(shifted(film.run, rng)).mean() for _ in range(draws.permutations)])
+    null = np.array([film.r(rotate_within(film.run, rng)).mean() for _ in range(draws.permutations)])
     note, permuted = "over test runs; an item is a voxel", "shifts in time within runs, which chance is the mean of"
-    return Items(ENCODING, film.r(), mean(null), null, False, note, permuted)
-
-
-def shifted(run: Rows, rng: np.random.Generator) -> Rows:
-    """Rows of volumes with each run turned around by a lot of its own."""
-    order = np.arange(len(run))
-    for name in np.unique(run):
-        own = np.flatnonzero(run == name)
-        order[own] = np.roll(own, rng.integers(len(own)))
-    return order
+    return Items(ENCODING, film.r(), mean(null), null, False, note, "voxels", permuted)

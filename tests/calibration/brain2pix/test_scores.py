@@ -86,7 +86,7 @@ def test_an_item_is_a_shot() -> None:
     first = np.flatnonzero(whole.shot == whole.shot[0])
     by_hand = np.mean([pearson(whole.seen[k].ravel(), whole.shown[k].ravel()) for k in first])
     assert scores(0.1)[PIXEL].each[0] == pytest.approx(by_hand, abs=1e-6)
-    assert scores(0.1)[PIXEL].permuted == "shots"
+    assert scores(0.1)[PIXEL].unit == "shots"
 
 
 def test_structural_similarity_is_that_of_scikit_image() -> None:
