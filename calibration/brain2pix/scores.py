@@ -110,14 +110,19 @@ def film_scores(painted: Array, shown: Array, shots: Shots, n_way: int, draws: D
 def table(beside: Beside, pairs: Array) -> Array:
     """``(m, m)`` pictures of each shot beside frames of each, from all pairs ``(n, n)`` of pictures and frames.
 
-    On the diagonal every picture stands beside its own frame; elsewhere the k-th beside the k-th of the other shot.
+    On the diagonal every picture stands beside its own frame; elsewhere beside one as far through the other shot.
     """
     members = beside.members
     found = np.empty((len(members), len(members)))
     for i, own in enumerate(members):
         for j, other in enumerate(members):
-            found[i, j] = np.nanmean(pairs[own, own if i == j else other[np.arange(len(own)) % len(other)]])
+            found[i, j] = np.nanmean(pairs[own, own if i == j else along(len(own), other)])
     return found
+
+
+def along(n: int, other: Rows) -> Rows:
+    """So many frames of another shot, evenly spread from its first to its last."""
+    return other[np.linspace(0, len(other) - 1, n).round().astype(int)]
 
 
 def frame_r(seen: Array, shown: Array, vectors: object) -> Array:
@@ -154,8 +159,8 @@ def ssim_table(beside: Beside) -> Array:
     found = np.empty((len(members), len(members)))
     for i, own in enumerate(members):
         found[i, i] = ssim_of(beside.seen[own], beside.shown[own]).mean()
-        few = own[np.unique(np.linspace(0, len(own) - 1, FEW).round().astype(int))]
-        others = [other[np.arange(len(few)) % len(other)] for j, other in enumerate(members) if j != i]
+        few = np.unique(along(FEW, own))
+        others = [along(len(few), other) for j, other in enumerate(members) if j != i]
         pairs = ssim_of(np.tile(beside.seen[few], (len(others), 1, 1, 1)), beside.shown[np.concatenate(others)])
         found[i, np.arange(len(members)) != i] = pairs.reshape(len(others), len(few)).mean(1)
     return found

@@ -144,6 +144,17 @@ def test_pictures_as_slow_as_shots_that_know_nothing_are_seldom_above_chance() -
     assert (low <= binom.ppf(0.999, REPEATS, 0.05)).all(), low
 
 
+def test_one_picture_for_everything_is_at_chance_however_long_shots_are() -> None:
+    rng, lengths = np.random.default_rng(0), np.repeat([4, 16], 6)
+    one, first = rng.random((3, 12, 12)), rng.random((len(lengths), 3, 12, 12))
+    at = np.concatenate([np.linspace(0, 1, n) for n in lengths])[:, None, None, None]
+    shot = np.repeat(np.arange(len(lengths)), lengths)
+    shown = ((1 - at) * first[shot] + at * one).astype(np.float32)  # every shot turns into that picture
+    found = score(Beside(np.broadcast_to(one, shown.shape).astype(np.float32), shown, shot), DRAWS, ())
+    for metric in (SSIM, PIXEL, MSE):
+        assert found[metric].each.mean() == pytest.approx(found[metric].chance, rel=0.06), metric
+
+
 def test_lines_have_chance_interval_and_student_s_t() -> None:
     for line in rows_of("network", [scores(0.1), scores(0.2)], DRAWS):
         assert line["chance"] is not None
