@@ -112,7 +112,7 @@ class Event:
     stream
         Name of the marker stream it came from.
     raw
-        What the wire carried, text or number; None where it came over none.
+        What the wire carried, the bytes of a text or a number; None where it came over none.
     raw_stamp
         Stamp as the source sent it; NaN where it came over no wire.
     """
@@ -120,7 +120,7 @@ class Event:
     label: str
     stamp: float
     stream: str = ""
-    raw: str | float | None = field(default=None, compare=False)
+    raw: bytes | float | None = field(default=None, compare=False)
     raw_stamp: float = field(default=float("nan"), compare=False)
 
 

@@ -163,6 +163,26 @@ def test_numeric_markers_keep_every_digit(make_lab: Any, bundles: dict[str, Mode
     assert (events.values.tolist(), events.times.tolist()) == ([[1234567]], [stamp])
 
 
+def test_a_marker_that_is_not_utf8_is_recorded_as_sent_and_the_session_goes_on(
+    make_lab: Any, bundles: dict[str, ModelBundle], tmp_path: Path
+) -> None:
+    lab = make_lab()
+    session = lab.session(bundles["event"], record=tmp_path / "x")
+    session.start()
+    lab.wait_until_open()
+    stamps = pylsl.local_clock() + np.arange(300) / SFREQ
+    for label, stamp in zip((b"a", b"gr\xfcn", b"b"), stamps[[50, 100, 150]], strict=True):
+        lab.markers.lsl.push_sample([label], stamp)
+    lab.signal.push(np.zeros((300, 4), np.float32), stamps)
+    session.stop(drain=True)
+    session.join()
+    assert session.state == "stopped"
+    events = walk(tmp_path / "x" / "recording.xdf").named("events")
+    assert [label.encode("utf-8", "surrogateescape") for (label,) in events.values] == [b"a", b"gr\xfcn", b"b"]
+    assert read_recording(tmp_path / "x").markers[0].labels == ("a", "gr\ufffdn", "b")
+    assert [prediction.event.label for prediction in lab.predictions] == ["a", "gr\ufffdn", "b"]
+
+
 def test_shown_images_are_recorded(make_lab: Any, bundles: dict[str, ModelBundle], tmp_path: Path) -> None:
     (tmp_path / "stimuli").mkdir()
     Image.new("RGB", (2, 1), (255, 0, 51)).save(tmp_path / "stimuli" / "b.png")

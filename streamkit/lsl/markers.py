@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pylsl
 
 from streamkit.errors import StreamError, StreamLost
@@ -47,7 +45,7 @@ class MarkerInlet:
             raise StreamError(
                 f"stream {info.name()!r} has {info.channel_count()} channels; a marker stream has exactly one"
             )
-        self._lsl = pylsl.StreamInlet(info, max_buflen=_BUFFER, recover=recover)
+        self._lsl = pylsl.StreamInlet(info, max_buflen=_BUFFER, recover=recover, as_numpy=True)
         full = full_info(self._lsl, info, timeout)
         self.spec, self.header = spec_from(full), full.as_xml()
         self._offset = ClockOffset(self._lsl, self.spec.hostname)
@@ -73,7 +71,7 @@ class MarkerInlet:
         offset = self._offset(pylsl.local_clock())
         return [
             Event(label_of(value), stamp + offset, self.spec.name, value, stamp)
-            for (value,), stamp in zip(values, stamps, strict=True)
+            for (value,), stamp in zip(values.tolist(), stamps.tolist(), strict=True)
         ]
 
     @property
@@ -86,6 +84,6 @@ class MarkerInlet:
         self._lsl.close_stream()
 
 
-def label_of(value: Any) -> str:
-    """Label of one marker: text as it is, numbers with ``%g``."""
-    return value if isinstance(value, str) else f"{value:g}"
+def label_of(value: bytes | float) -> str:
+    """Label of one marker: text as UTF-8, what is not replaced as in a file that is read, numbers with ``%g``."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else f"{value:g}"

@@ -73,13 +73,15 @@ def test_raw_stamps_and_raw_values_are_kept_beside_the_clock_offset(rig: Rig) ->
         rig.send(60)
         for _ in rig.capture.write():
             pass
-    rig.capture.marker(0, Event("face", 1007.5, "words", "face", 1005.0))
+    rig.capture.marker(0, Event("face", 1007.5, "words", b"face", 1005.0))
+    rig.capture.marker(0, Event("gr\ufffdn", 1008.5, "words", b"gr\xfcn", 1006.0))
     finish(rig)
     file = walk(rig.out / "recording.xdf")
     assert file.named("amp").values.tolist() == [[number, -number] for number in range(420)]
     assert np.array_equal(file.named("amp").times, 1000 + np.arange(420) / 100)
     assert {value for _, value in file.named("amp").offsets} == {2.5}
-    assert (file.named("words").values, file.named("words").times.tolist()) == ([["face"]], [1005.0])
+    words = file.named("words")
+    assert (words.values, words.times.tolist()) == ([["face"], ["gr\udcfcn"]], [1005.0, 1006.0])
     recording = read_recording(rig.out)
     assert recording.meta.simulated
     assert np.allclose(recording.signal().stamps, 1002.5 + np.arange(420) / 100)

@@ -159,6 +159,21 @@ def test_markers_arrive_as_events(unique_id: str, channel_format: str, labels: l
     outlet.close()
 
 
+def test_a_marker_that_is_not_utf8_arrives_with_the_bytes_that_were_sent(unique_id: str) -> None:
+    outlet = MarkerOutlet("events", unique_id)
+    inlet = MarkerInlet(find_one(f"source_id={unique_id}", kind="markers"))
+    inlet.open()
+    sent = [b"before", b"gr\xfcn", "nach grün".encode()]
+    for stamp, label in enumerate(sent, 5):
+        outlet.lsl.push_sample([label], float(stamp))
+    events = []
+    while len(events) < len(sent):
+        events += inlet.pull(5.0)
+    assert [event.label for event in events] == ["before", "gr\ufffdn", "nach grün"]
+    assert [(event.raw, event.raw_stamp) for event in events] == [(label, 5.0 + k) for k, label in enumerate(sent)]
+    outlet.close()
+
+
 def test_a_marker_stream_has_one_channel(unique_id: str) -> None:
     outlet, inlet = connect(unique_id)
     with pytest.raises(StreamError, match="has 3 channels; a marker stream has exactly one"):

@@ -139,7 +139,7 @@ def samples(stream: Walked, body: bytes) -> None:
 
 
 def texts(stream: Walked, body: bytes, at: int, count: int) -> None:
-    """The same for strings, which must be UTF-8."""
+    """The same for strings; a byte that is not UTF-8 stands as a surrogate."""
     stamps, rows = [], []
     for _ in range(count):
         assert body[at] == 8, f"{stream.name}: a sample without a stamp of its own"
@@ -148,7 +148,7 @@ def texts(stream: Walked, body: bytes, at: int, count: int) -> None:
         row = []
         for _ in range(stream.n_chans):
             length, at = varlen(body, at)
-            row.append(body[at : at + length].decode("utf-8"))
+            row.append(body[at : at + length].decode("utf-8", "surrogateescape"))
             at += length
         rows.append(row)
     assert at == len(body), f"{stream.name}: {len(body) - at} bytes after the last sample of a chunk"
