@@ -79,6 +79,7 @@ class Recorder:
         Seconds between measurements of the clock offset.
     on_change
         Called with a sentence whenever a source goes away, comes back or comes back as something else; on any thread.
+        An error that it raises is noted and ends nothing.
 
     Attributes
     ----------
@@ -218,8 +219,14 @@ class Recorder:
             pass
 
     def _changed(self, sentence: str) -> None:
+        self._note(sentence)
+        try:
+            self._on_change(sentence)
+        except Exception as error:  # a terminal that is gone ends no recording
+            self._note(f"this could not be passed on ({type(error).__name__}: {error}): {sentence}")
+
+    def _note(self, sentence: str) -> None:
         self._notes.append(f"{pylsl.local_clock() - self._start:.1f} s: {sentence}")
-        self._on_change(sentence)
 
     def _keep_time(self, writer: XdfWriter) -> None:
         """Write clock offsets at the start, now and then, and at the end."""

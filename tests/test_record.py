@@ -123,6 +123,28 @@ def test_a_source_that_stays_away_ends_its_stream_and_not_the_recording(tmp_path
     assert ended == "stream 'mortal' had not come back at the end"
 
 
+def test_a_listener_that_fails_ends_no_recording(tmp_path: Path, unique_id: str) -> None:
+    def outlet(name: str) -> pylsl.StreamOutlet:
+        return pylsl.StreamOutlet(pylsl.StreamInfo(name, "EEG", 1, 100, "float32", f"{unique_id}/{name}"))
+
+    called = threading.Event()
+
+    def gone(_: str) -> None:
+        called.set()
+        raise BrokenPipeError("the terminal is gone")
+
+    stays, goes = outlet("stays"), outlet("goes")
+    queries = [f"source_id={unique_id}/stays", f"source_id={unique_id}/goes"]
+    with Recorder(tmp_path / "x", queries, timeout=RESOLVE_S, on_change=gone) as recorder:
+        goes.push_sample([1.0], 1.0)
+        del goes
+        assert called.wait(RESOLVE_S)
+        stays.push_chunk(np.ones((5, 1), np.float32), [1.0, 2.0, 3.0, 4.0, 5.0])
+        wait_for(recorder, 5)
+    notes = read_recording(tmp_path / "x").meta.details["notes"]
+    assert any("could not be passed on (BrokenPipeError: the terminal is gone): stream 'goes' on" in n for n in notes)
+
+
 @ONLY_POSIX
 def test_ctrl_c_is_heard_whichever_thread_receives_it(tmp_path: Path, unique_id: str) -> None:
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo("long", "EEG", 1, 100, "float32", unique_id))
@@ -277,6 +299,23 @@ def test_the_command_reports_as_json(recording: Recording, tmp_path: Path, uniqu
     )
     assert stream["samples"] == len(read_recording(tmp_path / "x").signal().stamps) > 100
     assert f"recording name=eeg  type=EEG  source_id={unique_id}/eeg  3 ch, 250 Hz" in result.stderr
+
+
+@ONLY_POSIX
+def test_the_command_ends_when_nobody_reads_what_it_says(tmp_path: Path, unique_id: str) -> None:
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo("amp", "EEG", 2, 100, "float32", unique_id))
+    line = [sys.executable, "-m", "apps.cli", "record", str(tmp_path / "x"), "--stream", f"source_id={unique_id}"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    recorder = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=writer)
+    os.close(writer)
+    try:
+        recorder.communicate(timeout=RESOLVE_S)
+    finally:
+        recorder.kill()
+    assert recorder.returncode != 0
+    assert (tmp_path / "x" / "recording.json").exists()
+    del outlet
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -31,8 +31,7 @@ def command(out: Path, queries: tuple[str, ...], duration: float | None, timeout
     from streamkit.record import Recorder
 
     recorder = Recorder(out, queries, timeout=timeout, on_change=lambda line: click.echo(f"warning: {line}", err=True))
-    recorder.start()
-    with until_stopped():
+    with recorder, until_stopped():
         for source in recorder.sources:
             click.echo(f"recording {described(source.spec)}", err=True)
         recorder.run(duration)
