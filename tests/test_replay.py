@@ -189,7 +189,7 @@ def test_seeking_goes_on_elsewhere_with_stamps_that_grow() -> None:
         for listener in (number, words):
             listener.start()
         assert wait_until(lambda: len(number.values) > 0)
-        for target, reached in ((30.0, 15100), (59.8, 29950), (5.0, 2600)):
+        for target, reached in ((30.0, 15100), (59.8, 29950), (5.0, 2600), (100.0, 100)):
             before = len(number.values)
             replay.seek(target)
             arrived = wait_until(lambda reached=reached, before=before: reached in first_channel(number)[before:])
@@ -198,7 +198,7 @@ def test_seeking_goes_on_elsewhere_with_stamps_that_grow() -> None:
             listener.stop()
     steps = np.diff(number.stamps)
     jumps = np.flatnonzero(np.diff(first_channel(number)) != 1)
-    assert [first_channel(number)[i + 1] // 10 for i in jumps[:3]] == [1500, 2990, 250]
+    assert [first_channel(number)[i + 1] // 10 for i in jumps] == [1500, 2990, 250, 0]
     assert (steps > 0).all()
     assert steps.max() < 0.5
     assert words.values[:1] == [["m0"]]
@@ -209,6 +209,12 @@ def wait_until(condition: Callable[[], bool]) -> bool:
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
     return condition()
+
+
+def test_what_lies_at_one_instant_does_not_loop() -> None:
+    with pytest.raises(ConfigError, match="cannot loop: all of it lies at one instant.* Play it once, without loop"):
+        Replay(Recording((), (worded(5.0),)), loop=True)
+    assert Replay(Recording((), (worded(5.0),))).period == 0
 
 
 def test_a_part_loops() -> None:

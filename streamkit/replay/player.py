@@ -73,7 +73,7 @@ class Replay:
     Raises
     ------
     ConfigError
-        For a speed, chunk or cut that cannot be.
+        For a speed, chunk or cut that cannot be, and a loop of what lies at one instant.
     RecordingError
         When there is nothing to publish, or a stimulus cannot be read.
     """
@@ -108,7 +108,13 @@ class Replay:
         self._schedule = Schedule.of([track.lane for track in self._tracks], self._chunk * self.speed)
         self._late = [Ledger() for _ in self._tracks]
         self.source_ids = {track.name: track.source_id for track in self._tracks}
-        self.period = (length or self._schedule.length) / self.speed
+        self._length = length or self._schedule.length
+        self.period = self._length / self.speed
+        if loop and not self.period > 0:
+            raise ConfigError(
+                f"{recording.meta.name or 'this recording'} cannot loop: all of it lies at one instant, so that one pass "
+                "takes no time. Play it once, without loop, or record a signal beside it."
+            )
 
     @property
     def lateness(self) -> dict[str, dict[str, Any]]:
@@ -167,7 +173,9 @@ class Replay:
                     return
                 begin, shift = self._schedule.begin, shift + self.period
             elif not math.isnan(target := self._sought()):
-                begin, shift = target, self._shift_for(target)
+                beyond = self.loop and target >= self._schedule.begin + self._length
+                begin = self._schedule.begin if beyond else target
+                shift = self._shift_for(begin)
 
     def _play_once(self, outlets: Sequence[Outlet], begin: float, shift: float) -> bool:
         """Publish from `begin` to the end; False when interrupted."""
