@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,16 @@ from streamkit.types import Event, OutputSpec
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 MAX_BYTES = 1 << 30
+MOST_SAID = 5
+
+logger = logging.getLogger(__name__)
 
 
 def load_stimuli(folder: Path, shape: tuple[int, ...] | None = None) -> dict[str, Pixels]:
     """Every image below `folder`, all of one shape, by relative path, file name and stem.
 
-    Read before the session starts, so that no file is opened while decoding.
+    Read before the session starts, so that no file is opened while decoding. Where two files share a label, it shows
+    the one that `by_label` says.
 
     Parameters
     ----------
@@ -43,12 +49,46 @@ def load_stimuli(folder: Path, shape: tuple[int, ...] | None = None) -> dict[str
     n_chans, height, width = shape
     if len(files) * int(np.prod(shape)) > MAX_BYTES:
         raise ConfigError(f"--stimuli {folder}: {len(files)} images of shape {shape} are more than {MAX_BYTES} bytes")
-    images: dict[str, Pixels] = {}
-    for file in files:
-        image = load_pixels(file, (n_chans, height, width))
-        for label in (file.stem, file.name, file.relative_to(folder).as_posix()):
-            images[label] = image
-    return images
+    images = {file: load_pixels(file, (n_chans, height, width)) for file in files}
+    return {label: images[file] for label, file in by_label(folder, files).items()}
+
+
+def by_label(folder: Path, files: Sequence[Path]) -> dict[str, Path]:
+    """The file that each label shows: one with this relative path, else file name, else stem.
+
+    Of several with the same name or stem it is the one the fewest folders down, then the first; the others are said
+    in a warning.
+    """
+    nearest = sorted(files, key=lambda file: len(file.parts))
+    shown: dict[str, Path] = {}
+    hidden: dict[tuple[str, str], list[str]] = {}
+    paths = {file: file.relative_to(folder).as_posix() for file in files}
+    for label_of in (paths.__getitem__, attrgetter("name"), attrgetter("stem")):
+        for file in nearest:
+            label = label_of(file)
+            first = shown.setdefault(label, file)
+            if first != file:
+                hidden.setdefault((paths[first], paths[file]), []).append(label)
+    if hidden:
+        logger.warning("--stimuli %s: %s", folder, clash(hidden))
+    return shown
+
+
+def clash(hidden: Mapping[tuple[str, str], Sequence[str]]) -> str:
+    """Which labels two files share, in words.
+
+    Parameters
+    ----------
+    hidden
+        (file that is shown, file that is not) → labels that mean both.
+    """
+    parts = [
+        f"{' and '.join(map(repr, labels))}: {first} is shown, not {other}"
+        for (first, other), labels in list(hidden.items())[:MOST_SAID]
+    ]
+    more = len(hidden) - len(parts)
+    rest = f"; and {more} more" if more else ""
+    return f"markers that could mean two images: {'; '.join(parts)}{rest}. Send the other file's path, or rename it."
 
 
 class StimulusOutlet:

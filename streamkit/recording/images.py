@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,9 @@ def load_pixels(path: Path, shape: tuple[int, int, int] | None = None) -> Pixels
     """
     pil = require("PIL.Image", "images", "reading stimulus images")
     try:
-        with pil.open(path) as image:
-            grey = image.mode in ("1", "L", "I;16", "LA") if shape is None else shape[0] == 1
+        with pil.open(path) as opened:
+            image = eight_bits(opened)
+            grey = image.mode in ("1", "L", "LA") if shape is None else shape[0] == 1
             flat = image.convert("L" if grey else "RGB")
     except (OSError, SyntaxError) as error:
         raise RecordingError(f"the stimulus {path} cannot be read as an image ({error})") from error
@@ -43,6 +45,14 @@ def load_pixels(path: Path, shape: tuple[int, int, int] | None = None) -> Pixels
         flat = flat.resize((shape[2], shape[1]), pil.Resampling.BICUBIC)
     pixels = np.asarray(flat, dtype=np.uint8)
     return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def eight_bits(image: Any) -> Any:
+    """A Pillow image with 8 bits a channel: 16 bits of grey are scaled, which Pillow's own conversion would clip."""
+    if not image.mode.startswith("I"):
+        return image
+    scaled = np.rint(np.asarray(image, np.float64) / 257).clip(0, 255)
+    return require("PIL.Image", "images", "reading stimulus images").fromarray(scaled.astype(np.uint8))
 
 
 def as_float(pixels: Pixels) -> Image:

@@ -10,10 +10,15 @@ from streamkit.errors import ConfigError, RecordingError
 from streamkit.lsl.stimuli import load_stimuli
 
 
-def saved(path: Path, width: int, height: int, mode: str = "RGB") -> Path:
+def saved(path: Path, width: int, height: int, mode: str = "RGB", colour: str = "white") -> Path:
     path.parent.mkdir(exist_ok=True)
-    Image.new(mode, (width, height), "white").save(path)
+    Image.new(mode, (width, height), colour).save(path)
     return path
+
+
+def coloured(folder: Path, colours: dict[str, str]) -> None:
+    for name, colour in colours.items():
+        saved(folder / name, 4, 4, colour=colour)
 
 
 def test_an_image_is_found_by_path_name_and_stem(tmp_path: Path) -> None:
@@ -21,6 +26,44 @@ def test_an_image_is_found_by_path_name_and_stem(tmp_path: Path) -> None:
     images = load_stimuli(tmp_path)
     assert set(images) == {"anna", "anna.png", "faces/anna.png"}
     assert images["anna"].shape == (3, 6, 4)
+
+
+def test_a_file_is_shown_for_its_own_path_before_another_of_that_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    coloured(tmp_path, {"a/face.png": "green", "face.png": "red", "masks/face.png": "blue", "masks/hand.png": "blue"})
+    images = load_stimuli(tmp_path)
+    first = {label: tuple(image[:, 0, 0].tolist()) for label, image in images.items()}
+    red, green, blue = (255, 0, 0), (0, 128, 0), (0, 0, 255)
+    assert first == {
+        "face": red,
+        "face.png": red,
+        "a/face.png": green,
+        "masks/face.png": blue,
+        "masks/hand.png": blue,
+        "hand.png": blue,
+        "hand": blue,
+    }
+    (said,) = caplog.messages
+    assert said == (
+        f"--stimuli {tmp_path}: markers that could mean two images: "
+        "'face.png' and 'face': face.png is shown, not a/face.png; "
+        "'face.png' and 'face': face.png is shown, not masks/face.png. Send the other file's path, or rename it."
+    )
+
+
+def test_of_many_files_that_share_a_name_five_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    coloured(tmp_path, {f"{number}/a.png": "red" for number in range(9)})
+    load_stimuli(tmp_path)
+    (said,) = caplog.messages
+    assert said.count("0/a.png is shown, not") == 5
+    assert "; and 3 more. Send" in said
+
+
+def test_files_with_names_of_their_own_are_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    coloured(tmp_path, {"a.png": "red", "sub/b.png": "red"})
+    load_stimuli(tmp_path)
+    assert not caplog.messages
 
 
 def test_all_images_get_the_shape_of_the_first_in_colour_and_no_larger_than_128_pixels(tmp_path: Path) -> None:

@@ -24,6 +24,16 @@ def test_pictures_come_as_channels_height_width(tmp_path: Path) -> None:
     assert np.array_equal(load_pixels(saved(tmp_path / "g.png", BYTES[:1])), BYTES[:1])
 
 
+@pytest.mark.parametrize(("suffix", "kind"), [(".png", "<u2"), (".tif", "<u2"), (".pgm", "<u2"), (".tif", "<i4")])
+def test_sixteen_bits_of_grey_are_scaled(tmp_path: Path, suffix: str, kind: str) -> None:
+    wide = np.array([[0, 257, 1000], [32_896, 64_000, 65_535]])
+    path = tmp_path / f"wide{suffix}"
+    Image.fromarray(wide.astype(kind)).save(path)
+    eight = np.array([[0, 1, 4], [128, 249, 255]])
+    assert np.array_equal(load_pixels(path), eight[None])
+    assert np.array_equal(load_pixels(path, (3, 2, 3)), np.stack([eight] * 3))
+
+
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"no")
     with pytest.raises(RecordingError, match=r"the stimulus .*x\.png cannot be read as an image"):
