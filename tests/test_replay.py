@@ -212,7 +212,7 @@ def wait_until(condition: Callable[[], bool]) -> bool:
 
 
 def test_what_lies_at_one_instant_does_not_loop() -> None:
-    with pytest.raises(ConfigError, match="cannot loop: all of it lies at one instant.* Play it once, without loop"):
+    with pytest.raises(ConfigError, match=r"cannot loop: all of it lies at one instant.* Play it once, without loop"):
         Replay(Recording((), (worded(5.0),)), loop=True)
     assert Replay(Recording((), (worded(5.0),))).period == 0
 

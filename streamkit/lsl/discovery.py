@@ -49,9 +49,15 @@ def predicate(query: str, kind: Kind | None = None) -> str:
     return " and ".join((*terms, *([_KIND[kind]] if kind else ()))) or "name!=''"
 
 
-def same_source(spec: StreamSpec) -> str:
-    """XPath predicate of the source `spec` came from: its source id, or name, type and host where it has none."""
-    keys = ("source_id",) if spec.source_id else ("name", "type", "hostname")
+def same_source(spec: StreamSpec, *also: str) -> str:
+    """XPath predicate of the source `spec` came from: its source id, or name, type and host where it has none.
+
+    Parameters
+    ----------
+    also
+        Further `KEYS` that must be the same.
+    """
+    keys = dict.fromkeys((*(("source_id",) if spec.source_id else ("name", "type", "hostname")), *also))
     return " and ".join(f"{key}={_quoted(getattr(spec, key))}" for key in keys)
 
 

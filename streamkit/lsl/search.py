@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
 import pylsl
@@ -21,6 +21,15 @@ LONGEST_PAUSE_S = 5.0
 DYING_S = 6.0
 """A stream that goes away may answer once more, and liblsl keeps an answer for 5 s: that it cannot be opened so long is
 no news."""
+
+WATCH_S = 0.5
+"""How often a watch looks which streams there are."""
+
+FORGET_S = 3.0
+"""A watched stream that has not answered for so long no longer does; liblsl asks every 1 to 1.75 s."""
+
+STANDS_S = 2.0
+"""So long a stream must have answered in the place of a watched one."""
 
 _JOIN_S = 1.0
 
@@ -60,6 +69,8 @@ class Search(Generic[T]):
     spends its time waiting inside liblsl, without the interpreter lock.
     """
 
+    forget_s = 5.0
+
     def __init__(self, condition: str, connect: Callable[[pylsl.StreamInfo], T]) -> None:
         self.refusal: ContractMismatch | None = None
         self.problem = ""
@@ -72,6 +83,11 @@ class Search(Generic[T]):
         self._news, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="looking for a lost stream", daemon=True)
         self._thread.start()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether `wait` would return at once."""
+        return self._news.is_set()
 
     def wait(self, timeout: float) -> T | None:
         """Wait up to `timeout` seconds for news; returns the open inlet once there is one, and only once."""
@@ -96,7 +112,7 @@ class Search(Generic[T]):
         resolver: pylsl.ContinuousResolver | None = None
         while not self._stopped.is_set():
             try:
-                resolver = resolver or pylsl.ContinuousResolver(pred=self._condition)
+                resolver = resolver or pylsl.ContinuousResolver(pred=self._condition, forget_after=self.forget_s)
                 if self._try(self._answers(resolver)):
                     return
             except Exception as error:  # whatever it is: say it, and look on
@@ -106,9 +122,7 @@ class Search(Generic[T]):
         """Streams that answer now, newest first, without those refused."""
         unseen = " and ".join((self._condition, *(f"uid!='{uid}'" for uid in self._refused)))
         infos = pylsl.resolve_bypred(unseen, 1, LISTEN_S) or resolver.results()
-        return sorted(
-            (info for info in infos if info.uid() not in self._refused), key=lambda info: -float(info.created_at())
-        )
+        return newest_first(info for info in infos if info.uid() not in self._refused)
 
     def _try(self, infos: list[pylsl.StreamInfo]) -> bool:
         """Connect to the first that can be; whether one could."""
@@ -145,3 +159,49 @@ class Search(Generic[T]):
         if told:
             self.problem = str(error) if isinstance(error, StreamkitError) else f"{type(error).__name__}: {error}"
         self._stopped.wait(min(LONGEST_PAUSE_S, LISTEN_S * 2 ** min(self._failures - 1, 10)))
+
+
+class Watch(Search[T]):
+    """Waits, without asking more than liblsl does by itself, for a stream that takes the place of one that is silent.
+
+    A stream without a rate may be silent for long and be well: another takes its place only once the silent one has
+    ceased to answer. A program that runs twice, or two that share a source id, are left as they are.
+
+    Parameters
+    ----------
+    condition, connect
+        As `Search` takes them; the watched stream itself must fit the condition.
+    uid
+        Of the watched stream.
+    silent
+        Whether it is; asked on the thread of the watch.
+    """
+
+    forget_s = FORGET_S
+
+    def __init__(
+        self,
+        condition: str,
+        connect: Callable[[pylsl.StreamInfo], T],
+        uid: str,
+        silent: Callable[[], bool],
+    ) -> None:
+        self._uid, self._silent = uid, silent
+        self._since: dict[str, float] = {}
+        super().__init__(condition, connect)
+
+    def _answers(self, resolver: pylsl.ContinuousResolver) -> list[pylsl.StreamInfo]:
+        """Streams that have answered for `STANDS_S` while the silent one did not, newest first."""
+        self._stopped.wait(WATCH_S)
+        infos = {info.uid(): info for info in resolver.results()}
+        others = {} if self._uid in infos else infos
+        now = time.monotonic()
+        self._since = {uid: self._since.get(uid, now) for uid in others if uid not in self._refused}
+        if not self._silent():
+            return []
+        return newest_first(others[uid] for uid, since in self._since.items() if now - since >= STANDS_S)
+
+
+def newest_first(infos: Iterable[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
+    """Streams by the time at which their source made them."""
+    return sorted(infos, key=lambda info: -float(info.created_at()))

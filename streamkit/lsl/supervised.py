@@ -13,7 +13,7 @@ from streamkit.lsl.contract import check_return
 from streamkit.lsl.discovery import same_source
 from streamkit.lsl.inlet import SignalInlet
 from streamkit.lsl.markers import MarkerInlet
-from streamkit.lsl.search import Search
+from streamkit.lsl.search import Search, Watch
 from streamkit.ring import RingBuffer
 from streamkit.timeline import Timeline
 from streamkit.types import Chunk, Event, StreamSpec
@@ -21,7 +21,7 @@ from streamkit.types import Chunk, Event, StreamSpec
 InletState = Literal["live", "lost", "refused"]
 
 SILENT_S = 2.0
-"""A signal silent for so long is looked for under a new uid: a computer that lost its power closes no connection."""
+"""A stream silent for so long is looked for under a new uid: a computer that lost its power closes no connection."""
 
 OPEN_S = 5.0
 
@@ -125,12 +125,12 @@ class Supervised(Generic[T]):
         self._look(same_source(spec))
 
     def _look(self, condition: str) -> None:
-        def connect(info: pylsl.StreamInfo) -> _Returned[T]:
-            inlet = self._again(info, self._first)
-            inlet.open(OPEN_S)
-            return _Returned(inlet, info.uid())
+        self._search = Search(condition, self._connect)
 
-        self._search = Search(condition, connect)
+    def _connect(self, info: pylsl.StreamInfo) -> _Returned[T]:
+        inlet = self._again(info, self._first)
+        inlet.open(OPEN_S)
+        return _Returned(inlet, info.uid())
 
     def _returns(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for the source; True when a new inlet has taken over."""
@@ -159,15 +159,36 @@ class Supervised(Generic[T]):
 
     def _listen(self, n_times: int) -> None:
         """Look for a silent source under a new uid."""
-        if n_times:
+        if not self.spec.sfreq:
+            self._watch(n_times)
+        elif n_times:
             self._heard = self._clock()
             if self._search is not None:  # it was alive after all
                 self._stop_search()
                 self._recover()
         elif self._search is not None:
             self._returns(0.0)
-        elif self.spec.sfreq and self._clock() - self._heard > max(SILENT_S, 10 / self.spec.sfreq):
+        elif self._silent():
             self._look(f"{same_source(self.spec)} and uid!='{self._uid}'")
+
+    def _watch(self, n_times: int) -> None:
+        """The same for a source without a rate, whose silence alone means nothing; one watch lasts for all silences."""
+        if n_times:
+            self._heard = self._clock()
+            if self._search is not None and self._search.has_news:  # it was alive after all
+                self._stop_search()
+            if self.state != "live":
+                self._recover()
+        elif self._search is None:
+            if self._silent():
+                condition = same_source(self.spec, "name", "type")
+                self._search = Watch(condition, self._connect, self._uid, self._silent)
+        elif self._search.has_news and self._silent():
+            self._returns(0.0)
+
+    def _silent(self) -> bool:
+        """Whether nothing has come for longer than a source that is well can pause, as far as that is known."""
+        return self._clock() - self._heard > max(SILENT_S, 10 / self.spec.sfreq if self.spec.sfreq else 0.0)
 
     def _recover(self) -> None:
         self.state, self.message, self._refusal, self._broken = "live", "", None, False
@@ -283,7 +304,9 @@ class SupervisedMarkers(Supervised[MarkerInlet]):
         if self._broken and not self._returns(timeout):
             return []
         try:
-            return self._inlet.pull(timeout)
+            events = self._inlet.pull(timeout)
         except StreamLost:
             self._lose("marker stream")
             return []
+        self._listen(len(events))
+        return events

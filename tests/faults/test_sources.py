@@ -18,6 +18,10 @@ import pytest
 
 from streamkit.bundle import ModelBundle
 from streamkit.errors import ContractMismatch, StreamLost
+from streamkit.lsl import MarkerOutlet, find_one
+from streamkit.lsl.raw import SupervisedRaw
+from streamkit.lsl.search import Watch
+from streamkit.lsl.supervised import SupervisedMarkers
 from streamkit.pipeline import Pipeline
 from streamkit.preprocess import WindowConfig
 from streamkit.session import Session
@@ -419,3 +423,93 @@ def test_a_computer_that_lost_its_power_is_replaced_although_its_connection_stay
     assert (lab.session.counts["lost"], lab.session.counts["returned"]) == (0, 1)
     assert np.flatnonzero(chunk.gap).tolist() == [n_samples]
     check_answers(lab, chunk, [prediction for _, prediction in lab.got])
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source without a rate is given up after shorter times; liblsl still asks only every second or two."""
+    monkeypatch.setattr("streamkit.lsl.supervised.SILENT_S", 0.2)
+    monkeypatch.setattr("streamkit.lsl.search.WATCH_S", 0.1)
+    monkeypatch.setattr("streamkit.lsl.search.STANDS_S", 0.3)
+
+
+def labels_of(inlet: SupervisedMarkers | SupervisedRaw) -> list[str]:
+    """Labels that have come, waiting a moment for one."""
+    if isinstance(inlet, SupervisedMarkers):
+        return [event.label for event in inlet.pull(0.05)]
+    return [label.decode() for (label,) in inlet.pull(0.05)[0]]
+
+
+@pytest.fixture(params=[SupervisedMarkers, SupervisedRaw])
+def listener(request: pytest.FixtureRequest) -> Iterator[Callable[[str], SupervisedMarkers | SupervisedRaw]]:
+    opened: list[SupervisedMarkers | SupervisedRaw] = []
+
+    def listen(source_id: str) -> SupervisedMarkers | SupervisedRaw:
+        opened.append(request.param(find_one(f"source_id={source_id}", timeout=WAIT_S)))
+        opened[-1].open(WAIT_S)
+        return opened[-1]
+
+    yield listen
+    for inlet in opened:
+        inlet.close()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_markers_of_a_computer_that_lost_its_power_are_heard_again(
+    listener: Callable[[str], SupervisedMarkers | SupervisedRaw], unique_id: str
+) -> None:
+    source, successor = Source(unique_id), Source(unique_id)
+    with closing(source), closing(successor):
+        source("start")
+        inlet = listener(f"{unique_id}/events")
+        source("mark", label="before")
+        while labels_of(inlet) != ["before"]:
+            pass
+        source.process.send_signal(signal.SIGSTOP)
+        successor("start")
+        deadline = pylsl.local_clock() + WAIT_S
+        while not inlet.counts["returned"]:
+            assert labels_of(inlet) == []
+            assert pylsl.local_clock() < deadline
+        successor("mark", label="after")
+        while not (heard := labels_of(inlet)):
+            assert pylsl.local_clock() < deadline
+    assert heard == ["after"]
+    assert inlet.counts == {"lost": 0, "returned": 1, "refused": 0}
+
+
+@pytest.mark.usefixtures("hasty")
+def test_silent_markers_are_not_replaced_while_their_source_answers(
+    listener: Callable[[str], SupervisedMarkers | SupervisedRaw], unique_id: str
+) -> None:
+    """Programs made after one example share a source id, and a person may start one twice."""
+    first = MarkerOutlet("events", unique_id)
+    inlet = listener(unique_id)
+    second = MarkerOutlet("events", unique_id)
+    until = pylsl.local_clock() + 3.0
+    while pylsl.local_clock() < until:
+        assert labels_of(inlet) == []
+    first.push("mine", 5.0)
+    second.push("of another", 6.0)
+    assert labels_of(inlet) == ["mine"]
+    assert inlet.counts["returned"] == 0
+    assert isinstance(inlet._search, Watch)
+    first.close()
+    second.close()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_session_decodes_the_markers_of_a_computer_that_lost_its_power_and_started_again(event_lab: Lab) -> None:
+    lab = event_lab
+    source, successor = lab.live(), lab.source()
+    lab.wait_for_samples(100)
+    source("mark", label="a")
+    assert lab.wait_for_predictions(1)[0].event.label == "a"
+    source.process.send_signal(signal.SIGSTOP)
+    lab.again(successor)
+    while lab.session.counts["returned"] < 2:
+        assert not lab.session.join(0.02)
+    lab.wait_for_samples(100)
+    successor("mark", label="b")
+    assert lab.wait_for_predictions(1)[0].event.label == "b"
+    assert lab.session.counts["lost"] == 0
