@@ -112,8 +112,8 @@ class Replay:
         self.period = self._length / self.speed
         if loop and not self.period > 0:
             raise ConfigError(
-                f"{recording.meta.name or 'this recording'} cannot loop: all of it lies at one instant, and a pass takes "
-                "no time. Play it once, without loop, or record a signal beside it."
+                f"{recording.meta.name or 'this recording'} cannot loop: all of it lies at one instant. "
+                "Play it once, without loop, or record a signal beside it."
             )
 
     @property
