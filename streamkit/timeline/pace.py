@@ -62,7 +62,6 @@ class Pace:
         self._lateness: deque[float] = deque(maxlen=math.ceil(MEMORY_S * sfreq / self._block))
         # Stamps of this block, behind the last ones of the block before.
         self._seen: Stamps = np.zeros(self._reach + self._block)
-        self._late_before: Stamps = np.zeros(0)
         self._ramp: Stamps = np.zeros(0)
         self.restart()
         self._set_ramp()
@@ -75,6 +74,7 @@ class Pace:
     def restart(self) -> None:
         """Begin a new block: what comes next has nothing to do with the stamps so far."""
         self._start = self._n_seen = self._reach
+        self._late_before: Stamps = np.zeros(0)
         self.room = self._block
         self._due = -math.inf  # when the first sample of the block was due, by the schedule
 

@@ -85,6 +85,7 @@ class Amplifier:
         self.sending = False
         self.n_wrong = 0
         self.period = 1 / SFREQ
+        self.rng = np.random.default_rng(1)
         self.normal()
 
     def start(self, **spec: Any) -> None:
@@ -105,8 +106,12 @@ class Amplifier:
         assert self.outlet is not None
         now = pylsl.local_clock()
         self.sending, self.period, self.due = True, period, now + CHUNK * period
-        self.outlet.push(TABLE[self.number : self.number + past], now - np.arange(past)[::-1] * period)
+        self.outlet.push(TABLE[self.number : self.number + past], self.stamps(past, now))
         self.number += past
+
+    def stamps(self, n_times: int, last: float) -> np.ndarray:
+        """Stamps of samples the newest of which is due at `last`."""
+        return last - np.arange(n_times)[::-1] * self.period + self.jitter * self.rng.uniform(size=n_times)
 
     def stall(self) -> None:
         """Send no more, and stay connected."""
@@ -114,10 +119,10 @@ class Amplifier:
 
     def normal(self) -> None:
         """Do nothing wrong any more."""
-        self.back, self.drop, self.twice, self.bad = 0.0, 0, 0, ""
+        self.back, self.jitter, self.drop, self.twice, self.bad = 0.0, 0.0, 0, 0, ""
 
     def wrong(self, **how: Any) -> None:
-        """From now on: ``drop`` or ``twice`` every so many samples or chunks, ``back`` s, ``bad`` value."""
+        """From now on: ``drop`` or ``twice`` every so many samples or chunks, ``back`` or up to ``jitter`` s, ``bad``."""
         self.__dict__.update(how)
         self.n_wrong = 0
 
@@ -130,7 +135,7 @@ class Amplifier:
         """One chunk, with what is wrong now."""
         assert self.outlet is not None
         numbers = self.number + np.arange(CHUNK)
-        stamps = self.due - np.arange(CHUNK)[::-1] * self.period - self.back
+        stamps = self.stamps(CHUNK, self.due - self.back)
         data = TABLE[numbers].copy()
         self.number += CHUNK
         kept = np.ones(CHUNK, bool) if not self.drop else numbers % self.drop != 0

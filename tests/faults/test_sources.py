@@ -32,6 +32,10 @@ from tests.small import linear_bundle
 pytestmark = [pytest.mark.lsl, pytest.mark.timeout(120)]
 
 N_TIMES, HOP = 50, 25
+JITTER = 0.75 / SFREQ
+
+LEARNED = 600
+"""Samples sent before the fault: by then the stream's own jitter is known."""
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +70,9 @@ class Lab:
         self.sources.append(Source(self.uid))
         return self.sources[-1]
 
-    def live(self, **how: Any) -> Source:
+    def live(self, source: Source | None = None, **how: Any) -> Source:
         """A source that sends, and a session that decodes it."""
-        source = self.source()
+        source = source or self.source()
         source("start")
         self.session.start()
         self.wait(lambda: self.session.state == "live")
@@ -211,6 +215,21 @@ def test_a_source_killed_and_restarted_is_decoded_again_at_once(lab: Lab) -> Non
     check_answers(lab, chunk, [prediction for _, prediction in lab.got])
 
 
+def test_a_source_whose_stamps_jitter_is_learned_anew_when_it_comes_back(lab: Lab) -> None:
+    source, successor = lab.source(), lab.source()
+    source("wrong", jitter=JITTER)
+    successor("wrong", jitter=JITTER)
+    lab.live(source, past=LEARNED)
+    lab.wait_for_samples(LEARNED)
+    lab.entered("lost", source.kill())
+    lab.again(successor)
+    lab.wait_for_samples(LEARNED)
+    chunk = lab.stop()
+    assert lab.session.state == "stopped"
+    assert chunk.gap.sum() == 1
+    check_answers(lab, chunk, [prediction for _, prediction in lab.got])
+
+
 def test_markers_and_signal_that_are_killed_come_back_both(event_lab: Lab) -> None:
     lab = event_lab
     source = lab.live()
@@ -315,10 +334,6 @@ def test_a_session_that_ends_with_a_refused_source_says_the_difference(lab: Lab)
         lab.session.join()
     assert caught.value.differences == ("unit: expected microvolts, the stream has volts",)
     assert (lab.session.state, caught.value.exit_status) == ("refused", 2)
-
-
-LEARNED = 600
-"""Samples sent before the fault: by then the stream's own jitter is known."""
 
 
 def learned(lab: Lab) -> Source:

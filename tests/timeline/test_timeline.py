@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from streamkit.timeline import Corrected, Timeline
 
 SFREQ = 100.0
 PERIOD = 1 / SFREQ
+BURST = 12
 
 
 def values(n_times: int, seed: int = 0) -> np.ndarray:
@@ -22,6 +24,17 @@ def values(n_times: int, seed: int = 0) -> np.ndarray:
 
 def steady(n_times: int, sfreq: float = SFREQ, start: float = 1000.0) -> np.ndarray:
     return start + np.arange(n_times) / sfreq
+
+
+def jittery(n_times: int, jitter: float, seed: int = 2) -> np.ndarray:
+    return steady(n_times) + np.random.default_rng(seed).uniform(-jitter, jitter, n_times) * PERIOD
+
+
+def bursts(n_times: int, longest: float) -> np.ndarray:
+    steps = np.full(n_times, 0.001)
+    late = np.random.default_rng(3).uniform(0.02, longest, n_times // BURST + 1)
+    steps[::BURST] = late[: len(steps[::BURST])]
+    return 5.0 + np.cumsum(steps)
 
 
 def in_parts(timeline: Timeline, raw: np.ndarray, data: np.ndarray | None, cuts: list[int]) -> Corrected:
@@ -84,18 +97,13 @@ def test_stamps_rounded_to_milliseconds_are_no_gaps():
 
 @pytest.mark.parametrize("jitter", [0.05, 0.2])
 def test_jitter_is_no_gap_and_does_not_hide_a_lost_sample(jitter):
-    raw = steady(5000) + np.random.default_rng(2).uniform(-jitter, jitter, 5000) * PERIOD
+    raw = jittery(5000, jitter)
     assert gaps_of(raw)[0] == []
     assert gaps_of(np.delete(raw, 3000))[0] == [3000]
 
 
 def test_a_headband_that_stamps_in_bursts_has_no_gaps():
-    burst = 12
-    steps = np.full(20 * 256, 0.001)
-    late = np.random.default_rng(3).uniform(0.02, 0.036, len(steps) // burst + 1)
-    steps[::burst] = late[: len(steps[::burst])]
-    raw = 5.0 + np.cumsum(steps)
-    assert gaps_of(raw, 256.0)[0] == []
+    assert gaps_of(bursts(20 * 256, 0.036), 256.0)[0] == []
 
 
 def test_a_declared_rate_twice_the_true_one_is_not_all_gaps():
@@ -197,6 +205,20 @@ def test_after_an_interruption_the_next_sample_follows_a_gap():
     assert timeline.correct(steady(10)).plain
     timeline.interrupt()
     assert timeline.correct(steady(10, start=1000.1)).gap.tolist() == [True] + [False] * 9
+
+
+@pytest.mark.parametrize(("sfreq", "raw"), [(SFREQ, jittery(1536, 0.5)), (256.0, bursts(3072, 0.06))])
+@pytest.mark.parametrize("n_blocks", [1.0, 2.4, 3.0])
+def test_after_an_interruption_the_stream_is_learned_anew_however_it_jitters(sfreq, raw, n_blocks):
+    away = BURST * math.ceil(n_blocks * len(raw) / 6 / BURST)
+    raw = np.concatenate((raw[:away], raw[away:] + 5.0))
+    timeline = Timeline(sfreq)
+    before = timeline.correct(raw[:away])
+    timeline.interrupt()
+    after = in_parts(timeline, raw[away:], None, list(range(16, len(raw) - away, 16)))
+    assert not before.gap.any()
+    assert np.flatnonzero(after.gap).tolist() == [0]
+    np.testing.assert_array_equal(after.stamps, monotonic(raw[away:]))
 
 
 def test_a_stamp_that_is_no_number_is_taken_as_one_period_later():
