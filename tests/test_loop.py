@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from streamkit.lsl.health import Health
 from streamkit.pipeline import Pipeline
 from streamkit.preprocess import PreprocessConfig, WindowConfig
-from streamkit.session.loop import DecodeLoop
+from streamkit.session.loop import UNDER_WAY_S, DecodeLoop
 from streamkit.session.markers import MarkerStreams
 from streamkit.session.options import SessionOptions
 from streamkit.session.sides import Sides
@@ -21,6 +21,7 @@ from streamkit.types import Chunk, Event, Prediction, StreamSpec
 SPEC = StreamSpec(ch_names=("a",), sfreq=100.0)
 HOPS = WindowConfig(mode="hop", n_times=10, hop=10)
 EVENTS = WindowConfig(mode="event", n_times=10)
+BEGAN = 1000.0
 
 
 @dataclass
@@ -43,6 +44,29 @@ class Source:
         return sum(self.pieces)
 
 
+@dataclass
+class Endless(Source):
+    """One that goes on when it has given everything: a tenth of a second more with each pull, and an LSL clock.
+
+    Parameters
+    ----------
+    ahead
+        Seconds by which its own clock, which it stamps with, is ahead of the LSL clock.
+    """
+
+    ahead: float = 0.0
+
+    def pull(self, timeout: float) -> Chunk:
+        assert len(self.timeouts) < 100, "asked on and on"
+        self.pieces = self.pieces or [10]
+        chunk = super().pull(timeout)
+        return replace(chunk, stamps=chunk.stamps + BEGAN + self.ahead)
+
+    def clock(self) -> float:
+        """LSL time: that of the newest sample sent."""
+        return BEGAN + (self.written + self.backlog) / SPEC.sfreq
+
+
 class Newest:
     """A runner that says what the newest value of its window is, and a broadcast that keeps it: one diary."""
 
@@ -59,11 +83,15 @@ class Newest:
 
 @dataclass
 class Marks:
-    """A marker inlet that gives its events at the first look."""
+    """A marker inlet that gives its events at the first look, or after so many others."""
 
     events: list[Event]
+    looks: int = 0
 
     def pull(self) -> list[Event]:
+        self.looks -= 1
+        if self.looks >= 0:
+            return []
         given, self.events = self.events, []
         return given
 
@@ -133,3 +161,27 @@ def test_the_backlog_is_what_had_come_when_the_last_prediction_left() -> None:
     loop, _ = a_loop([10, 7], "all")
     loop.step(0.0)
     assert loop.counts["backlog"] == 7
+
+
+@pytest.mark.parametrize("when_behind", ["all", "latest"])
+@pytest.mark.parametrize("ahead", [0.0, 0.5, 20_000.0, -0.5, -20_000.0])
+def test_what_had_come_is_decoded_and_the_end_comes_though_the_source_goes_on(
+    ahead: float, when_behind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, diary = a_loop([], when_behind)
+    loop._rig.signal = source = Endless([300] * 5, ahead=ahead)
+    monkeypatch.setattr("pylsl.local_clock", source.clock)
+    loop.finish()
+    after = (source.written - 1500) / SPEC.sfreq
+    assert max(0.0, min(UNDER_WAY_S, -ahead)) <= after <= UNDER_WAY_S + 0.3
+    assert loop.counts["predictions"] + loop.counts["skipped"] == source.written // 10
+    assert diary[-1] == ("published", source.written - 1.0)
+
+
+def test_a_marker_that_comes_after_the_last_sample_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, diary = a_loop([], "all", EVENTS)
+    loop._rig.signal = source = Endless([50])
+    loop._rig.markers.inlets = [Marks([Event("go", BEGAN + 0.2)], looks=2)]
+    monkeypatch.setattr("pylsl.local_clock", source.clock)
+    loop.finish()
+    assert diary == [("inferred", 29.0), ("published", 29.0)]

@@ -14,6 +14,10 @@ from streamkit.session.rig import Rig
 from streamkit.types import Prediction, Window
 
 DRAIN_S = 0.25
+"""A source that sends nothing for so long has sent all."""
+
+UNDER_WAY_S = 1.0
+"""Longest that a sample stamped before the end may take to come."""
 
 
 class DecodeLoop:
@@ -89,10 +93,20 @@ class DecodeLoop:
         return newest, windows + more
 
     def empty(self, until: float) -> None:
-        """Decode on until nothing comes any more, or nothing stamped before `until` can be waiting."""
-        timeout = DRAIN_S
-        while (newest := self.step(timeout)) is not None:
-            timeout = 0.0 if newest > until else DRAIN_S
+        """Decode what had come when this was called, and what is stamped before `until`; a source may go on for ever.
+
+        A source that stamps with a clock of its own may never come to `until`: it has `UNDER_WAY_S` after that.
+        """
+        waiting = self.counts["samples"] + self._rig.signal.backlog
+        while (newest := self.step(DRAIN_S)) is not None:
+            if self.counts["samples"] < waiting:
+                continue
+            if newest > until:
+                self._decode(self._take_beside())  # a marker may come after its samples
+                return
+            if pylsl.local_clock() > until + UNDER_WAY_S:
+                self.step(0.0)  # what came while the model ran
+                return
 
     def finish(self) -> None:
         """Decode what is stamped before this moment, and what can be said about pending events."""
@@ -111,11 +125,7 @@ class DecodeLoop:
     def _take(self, timeout: float) -> tuple[float | None, list[Window]]:
         """Pull once; returns the stamp of the newest sample, and the windows that are ready."""
         chunk = self._rig.signal.pull(min(timeout, self._health.patience))
-        self._pull_sides()
-        self._rig.markers.join()
-        if self.books is not None:
-            self.books.follow(self._rig)
-        windows = self._marked()
+        windows = self._take_beside()
         self._health.saw_samples(len(chunk), self._rig.trouble)
         if not len(chunk):
             return None, windows
@@ -123,6 +133,14 @@ class DecodeLoop:
         if self._rig.warmth is not None:
             self._rig.warmth.pace.saw(chunk.arrival, len(chunk))
         return float(chunk.stamps[-1]), windows + self._rig.pipeline.windows(chunk)
+
+    def _take_beside(self) -> list[Window]:
+        """Take what has come beside the primary stream; returns the windows whose samples are all there already."""
+        self._pull_sides()
+        self._rig.markers.join()
+        if self.books is not None:
+            self.books.follow(self._rig)
+        return self._marked()
 
     def _pull_sides(self) -> None:
         """Take what has come of the side streams: it must be known before the primary stream's samples are."""

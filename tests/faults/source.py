@@ -122,7 +122,7 @@ class Amplifier:
         self.back, self.jitter, self.drop, self.twice, self.bad = 0.0, 0.0, 0, 0, ""
 
     def wrong(self, **how: Any) -> None:
-        """From now on: ``drop`` or ``twice`` every so many samples or chunks, ``back`` or up to ``jitter`` s, ``bad``."""
+        """From now on: ``drop`` or ``twice`` every so many samples or chunks; ``back``, ``jitter`` s; ``bad`` value."""
         self.__dict__.update(how)
         self.n_wrong = 0
 
