@@ -92,7 +92,7 @@ class Pipeline:
     ) -> None:
         if picks is not None and len(picks) != spec.n_chans:
             raise ConfigError(f"picks names {len(picks)} columns, expected {spec.n_chans}: one for each channel")
-        self._preprocessor = Preprocessor(spec, preprocess)
+        self._preprocessor = Preprocessor(spec, preprocess, speed)
         self._aligner = Aligner(self._preprocessor.out, also, speed) if also else None
         out = self._aligner.out if self._aligner else self._preprocessor.out
         self._windower = Windower(out, window, history, speed)

@@ -193,3 +193,22 @@ def test_a_side_stream_must_have_the_channels_that_the_contract_names():
     pipeline, _ = a_pipeline(HOPS, also=[SideStream(stream=GAZE)])
     with pytest.raises(ConfigError, match=r"\(n_times, 2\) for the channels x, y"):
         pipeline.push(Chunk(np.zeros((1, 3)), np.zeros(1)), stream=1)
+
+
+@pytest.mark.parametrize("speed", [0.25, 4.0])
+def test_at_another_speed_what_is_a_gap_is_that_of_the_recording(speed):
+    spec = StreamSpec(ch_names=("a", "b"), sfreq=100)
+    side = SideStream(stream=StreamSpec(ch_names=("c",), sfreq=100), preprocess=PreprocessConfig(max_gap=0.03))
+    kept = np.delete(np.arange(600), np.s_[305:311])
+    data = a_signal(len(kept), 3, seed=4)
+    counts, valid = [], []
+    for rate in (1.0, speed):
+        preprocess, stamps = PreprocessConfig(max_gap=0.03), 7 + kept / 100 / rate
+        pipeline = Pipeline(spec, preprocess, HOPS, FakeRunner(), also=(side,), speed=rate, clock=lambda: 0.0)
+        pipeline.push(Chunk(data[:, 2:], stamps, gap=np.zeros(len(kept), bool)), 1)
+        valid.append([p.valid for p in pipeline.push(Chunk(data[:, :2], stamps, gap=np.zeros(len(kept), bool)))])
+        counts.append(pipeline.counts)
+    assert counts[0] == counts[1]
+    assert valid[0] == valid[1]
+    assert counts[0]["gap"] > 0
+    assert counts[0]["decoded"] > 50

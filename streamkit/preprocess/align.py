@@ -132,7 +132,7 @@ class _Side:
     """Processed samples of one side stream that the primary stream has not passed yet, and the one before them."""
 
     def __init__(self, config: SideStream, speed: float) -> None:
-        self._preprocessor = Preprocessor(config.stream, config.preprocess)
+        self._preprocessor = Preprocessor(config.stream, config.preprocess, speed)
         self.delay = config.delay / speed
         self._longest = config.longest(self._preprocessor.out) / speed
         self._most = math.ceil(KEPT_S * self._preprocessor.out.sfreq) or KEPT_SAMPLES

@@ -34,6 +34,8 @@ class Preprocessor:
         The stream that comes in.
     config
         The stages and the gap rule.
+    speed
+        How many times faster than at the rate of `spec` a replay sends: stamps lie that much closer.
 
     Attributes
     ----------
@@ -48,13 +50,13 @@ class Preprocessor:
         When a stage does not fit the stream; names the stage and what is wrong.
     """
 
-    def __init__(self, spec: StreamSpec, config: PreprocessConfig) -> None:
+    def __init__(self, spec: StreamSpec, config: PreprocessConfig, speed: float = 1.0) -> None:
         self.spec = spec
         self.config = config
         self._stages = build_stages(spec, config.stages)
         self.out = self._stages[-1].out.model_copy(update={"channel_format": "float32"})
         self.delay = sum(stage.delay for stage in self._stages)
-        self._max_gap = config.longest_step(spec.sfreq)
+        self._max_gap = config.longest_step(spec.sfreq) / speed
         self.reset()
 
     def reset(self) -> None:

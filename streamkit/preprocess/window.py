@@ -85,11 +85,11 @@ def check_rate(sfreq: float, config: WindowConfig) -> None:
         raise ConfigError(f"the baseline {list(config.baseline)} s holds no sample at {sfreq:g} Hz; make it longer")
 
 
-def event_sample(stamps: Stamps, stamp: float, sfreq: float, *, final: bool) -> int | None:
+def event_sample(stamps: Stamps, stamp: float, sfreq: float, speed: float = 1.0, *, final: bool) -> int | None:
     """Position in `stamps` of the sample an event at `stamp` belongs to, or None, or `clock.NO_SAMPLE`.
 
-    `clock.nearest_sample` within `clock.default_max_gap` of `sfreq`.
+    `clock.nearest_sample` within `clock.default_max_gap` of `sfreq`, at the speed of a replay.
     """
     if not math.isfinite(stamp):
         return clock.NO_SAMPLE
-    return clock.nearest_sample(stamps, stamp, within=clock.default_max_gap(sfreq), final=final)
+    return clock.nearest_sample(stamps, stamp, within=clock.default_max_gap(sfreq) / speed, final=final)

@@ -42,7 +42,7 @@ class Windower:
     history
         Seconds of processed samples kept for late markers; fewer where they would take more than `HISTORY_BYTES`.
     speed
-        How many times faster than at the rate of `spec` a replay sends: says how many samples a gap holds.
+        How many times faster than at the rate of `spec` a replay sends: stamps lie that much closer.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Windower:
     def __init__(self, spec: StreamSpec, config: WindowConfig, history: float = 30.0, speed: float = 1.0) -> None:
         check_window(spec, config)
         self.config = config
-        self._sfreq = spec.sfreq
+        self._sfreq, self._speed = spec.sfreq, speed
         self._place(spec.sfreq)
         held = min(math.ceil(history * spec.sfreq), HISTORY_BYTES // (4 * spec.n_chans))
         self.capacity = max(held, self._last - self._first) + PIECE
@@ -129,7 +129,7 @@ class Windower:
         before, self._stamp = self._stamp, float(chunk.stamps[-1])
         if chunk.gap is not None:
             return chunk
-        gap = clock.gaps(chunk.stamps, before, clock.default_max_gap(self._sfreq))
+        gap = clock.gaps(chunk.stamps, before, clock.default_max_gap(self._sfreq) / self._speed)
         return dataclasses.replace(chunk, gap=gap)
 
     def _push_piece(self, chunk: Chunk) -> list[Window]:
@@ -180,7 +180,7 @@ class Windower:
             return True
         oldest = self._ring.oldest
         stamps = self._ring.view(oldest, self._ring.written - oldest).stamps
-        at = event_sample(stamps, pending.event.stamp, self._sfreq, final=final)
+        at = event_sample(stamps, pending.event.stamp, self._sfreq, self._speed, final=final)
         if at is None:
             return True
         if at == clock.NO_SAMPLE:

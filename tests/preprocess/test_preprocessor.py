@@ -92,6 +92,17 @@ def test_gaps_follow_from_stamps_and_the_stated_longest_step():
     np.testing.assert_array_equal(Preprocessor(SPEC, chain(max_gap=1.0)).process(whole).gap, [0, 0, 0, 0, 0])
 
 
+@pytest.mark.parametrize("speed", [0.25, 4.0])
+def test_the_longest_step_is_that_of_the_recording_at_any_speed(speed):
+    kept = np.delete(np.arange(100), [20, *range(50, 54)])
+    data = a_signal(len(kept), 3, seed=3)
+    for rules in ({}, {"max_gap": 0.03}):
+        whole = Preprocessor(SPEC, chain(**rules)).process(Chunk(data, kept / 100))
+        replayed = Preprocessor(SPEC, chain(**rules), speed).process(Chunk(data, 7 + kept / 100 / speed))
+        np.testing.assert_array_equal(replayed.gap, whole.gap)
+        assert whole.gap.sum() == len(rules)
+
+
 def test_gaps_that_are_known_are_taken_over_unless_a_longest_step_is_stated():
     stamps = np.array([0, 0.01, 0.03, 0.5, 0.51])
     known = Chunk(np.zeros((5, 3)), stamps, gap=np.array([0, 0, 1, 0, 0], bool))

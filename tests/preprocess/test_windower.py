@@ -317,6 +317,17 @@ def test_at_twice_the_speed_a_gap_holds_twice_the_samples():
     assert window.mask.tolist() == [True] * 5 + [False] * 4 + [True] * 15
 
 
+@pytest.mark.parametrize("speed", [0.25, 1.0, 4.0])
+def test_how_far_from_its_sample_an_event_may_lie_is_that_of_the_recording_at_any_speed(speed):
+    stamps = np.delete(np.arange(100) / 100.0, np.s_[20:50]) / speed
+    windower = Windower(TWO, WindowConfig(mode="event", n_times=5), speed=speed)
+    for at in (0.25, 0.33):
+        windower.push_event(Event("face", at / speed))
+    windows = windower.push(Chunk(np.ones((70, 2), np.float32), stamps, 0, gap=np.arange(70) == 20))
+    assert len(windows) == 1 - windower.counts["gap"]
+    assert windower.counts["no_sample"] == 1
+
+
 def test_an_event_in_a_gap_that_is_filled_has_a_sample():
     stamps = np.delete(np.arange(60) / 100.0, np.s_[20:40])
     windower = Windower(TWO, WindowConfig(mode="event", n_times=25, gaps="hold"))
