@@ -9,7 +9,7 @@ goes back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -161,6 +161,12 @@ class Window:
     timing: dict[str, float] = field(default_factory=dict)
     gaps: int = 0
     stamps: Stamps | None = None
+
+    def owned(self) -> Window:
+        """The same in memory of its own, which no later sample overwrites."""
+        mask = None if self.mask is None else self.mask.copy()
+        stamps = None if self.stamps is None else self.stamps.copy()
+        return replace(self, data=self.data.copy(), mask=mask, stamps=stamps)
 
 
 @dataclass(frozen=True, slots=True)

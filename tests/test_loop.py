@@ -157,6 +157,24 @@ def test_events_follow_the_same_rule(when_behind: str, published: list[float]) -
     assert loop.counts["skipped"] == 2 - len(published)
 
 
+def test_latest_decodes_a_window_that_more_samples_followed_than_are_held() -> None:
+    loop, diary = a_loop([100, *[1000] * 6], "latest", EVENTS, (Marks([Event("go", 0.2)]),))
+    loop.step(0.0)
+    assert diary == [("inferred", 29.0), ("published", 29.0)]
+    assert loop.counts["samples"] == 6100
+
+
+def test_a_marker_as_late_as_samples_are_held_is_decoded_on_its_samples() -> None:
+    loop, diary = a_loop([1000] * 6, "all", EVENTS)
+    while loop.step(0.0) is not None:
+        pass
+    held = loop._rig.pipeline._windower.capacity
+    loop._rig.markers.inlets = [Marks([Event("go", (6000 - held + 1) / SPEC.sfreq)])]
+    loop._rig.signal.pieces = [500]
+    loop.step(0.0)
+    assert diary == [("inferred", 6000.0 - held + 10), ("published", 6000.0 - held + 10)]
+
+
 def test_the_backlog_is_what_had_come_when_the_last_prediction_left() -> None:
     loop, _ = a_loop([10, 7], "all")
     loop.step(0.0)

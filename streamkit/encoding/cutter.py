@@ -86,6 +86,5 @@ class EpochCutter:
 
     def _owned(self, window: Window) -> Window:
         """A copy that no later sample overwrites, with what is known of its time."""
-        stamps = None if window.stamps is None else window.stamps.copy()
         times = {"sample": window.stamp, "arrival": window.arrival, "processed": self._processed[window.last]}
-        return dataclasses.replace(window, data=window.data.copy(), stamps=stamps, timing=window.timing | times)
+        return dataclasses.replace(window.owned(), timing=window.timing | times)

@@ -55,8 +55,9 @@ class Windower:
 
     Notes
     -----
-    Window data may be a view into the ring: it stays right until about `history` seconds more have been
-    pushed. Windows of one call come in the order of their event's sample.
+    Window data may be a view into the ring: one that samples complete stays right until about `history` seconds more
+    have been pushed, one that a late event completes is no view. Windows of one call come in the order of
+    their event's sample.
     """
 
     def __init__(self, spec: StreamSpec, config: WindowConfig, history: float = 30.0, speed: float = 1.0) -> None:
@@ -84,7 +85,7 @@ class Windower:
             return self._push_piece(chunk)
         pieces = (_part(chunk, slice(first, first + PIECE)) for first in range(0, len(chunk), PIECE))
         # The next piece may overwrite what a view shows.
-        return [_copied(window) for piece in pieces for window in self._push_piece(piece)]
+        return [window.owned() for piece in pieces for window in self._push_piece(piece)]
 
     def push_event(self, event: Event) -> list[Window]:
         """Take in an event; returns its window at once when all its samples are there already."""
@@ -92,7 +93,8 @@ class Windower:
             return []
         self._pending.append(_Pending(event, self._n_events))
         self._n_events += 1
-        return self._event_windows(final=False)
+        # A marker that comes late may need the oldest samples held: the next ones overwrite them.
+        return [window.owned() for window in self._event_windows(final=False)]
 
     def invalidate(self, since: float) -> None:
         """Mark the samples stamped `since` or later as invalid: windows cut from now on will say so."""
@@ -232,9 +234,3 @@ def _part(chunk: Chunk, part: slice) -> Chunk:
         None if chunk.gap is None else chunk.gap[part],
         arrival=chunk.arrival,
     )
-
-
-def _copied(window: Window) -> Window:
-    mask = None if window.mask is None else window.mask.copy()
-    stamps = None if window.stamps is None else window.stamps.copy()
-    return dataclasses.replace(window, data=window.data.copy(), mask=mask, stamps=stamps)

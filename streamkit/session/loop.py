@@ -73,8 +73,9 @@ class DecodeLoop:
         newest, windows = self._await(timeout)
         # Whoever wants the latest window must know them all before the model is run on one.
         while self._latest and newest is not None and self._rig.signal.backlog:
+            kept = [window.owned() for window in self._wanted(windows)]  # it may wait longer than samples are held
             later, more = self._take(0.0)
-            newest, windows = later or newest, windows + more
+            newest, windows = later or newest, kept + more
         self._decode(windows)
         self._compare(self._rig.pipeline.epochs())
         return newest
@@ -166,11 +167,15 @@ class DecodeLoop:
 
     def _decode(self, windows: list[Window]) -> None:
         """Publish each prediction before the next window is looked at."""
-        if self._latest and len(windows) > 1:
-            self.counts["skipped"] += len(windows) - 1
-            windows = [max(windows, key=lambda window: window.stamp)]
-        for window in windows:
+        for window in self._wanted(windows):
             self._publish(window)
+
+    def _wanted(self, windows: list[Window]) -> list[Window]:
+        """Those to decode: all, or the latest."""
+        if not self._latest or len(windows) < 2:
+            return windows
+        self.counts["skipped"] += len(windows) - 1
+        return [max(windows, key=lambda window: window.stamp)]
 
     def _publish(self, window: Window) -> None:
         prediction = self._rig.pipeline.infer(window)
