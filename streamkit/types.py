@@ -106,7 +106,7 @@ class Event:
     Attributes
     ----------
     label
-        What the marker said; numeric markers are formatted with ``%g``.
+        What the marker said, as `label_of` has it.
     stamp
         Corrected stamp, seconds, same clock as the samples.
     stream
@@ -122,6 +122,15 @@ class Event:
     stream: str = ""
     raw: bytes | float | None = field(default=None, compare=False)
     raw_stamp: float = field(default=float("nan"), compare=False)
+
+
+def label_of(value: str | float) -> str:
+    """Label of one marker: text as it is, whole numbers with all their digits, others with ``%g``."""
+    if isinstance(value, str):
+        return value
+    # Beyond 2**53 a float stands for several whole numbers.
+    whole = isinstance(value, int) or (abs(value) < 2**53 and value == int(value))
+    return str(int(value)) if whole else f"{value:g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from calibration.datasets.dataset import Options, missing, wrong_layout
 from streamkit.errors import RecordingError
 from streamkit.recording import Markers, Recording, RecordingMeta, Signal
-from streamkit.types import StreamSpec
+from streamkit.types import StreamSpec, label_of
 
 SOURCE = "https://github.com/NeuroTechX/eeg-notebooks_v0.1 (folder data/visual)"
 LICENCE = "BSD-3-Clause"
@@ -126,7 +126,7 @@ def markers_of(codes: NDArray[np.float64], stamps: NDArray[np.float64]) -> Marke
     """Every non-zero code as a numeric marker at its row's stamp."""
     rows = np.flatnonzero(codes)
     spec = StreamSpec(name="MuseMarkers", type="Markers", ch_names=("marker",), sfreq=0, channel_format="int32")
-    return Markers(spec, tuple(f"{code:g}" for code in codes[rows]), stamps[rows])
+    return Markers(spec, tuple(map(label_of, codes[rows].tolist())), stamps[rows])
 
 
 def read_table(file: Path) -> tuple[list[str], NDArray[np.float64]]:

@@ -7,7 +7,7 @@ import pylsl
 from streamkit.errors import StreamError, StreamLost
 from streamkit.lsl.discovery import full_info, spec_from
 from streamkit.lsl.inlet import ClockOffset, subscribe
-from streamkit.types import Event
+from streamkit.types import Event, label_of
 
 _BUFFER = 3600  # liblsl counts hundreds of samples for irregular streams
 _MOST_MARKERS = 256
@@ -70,7 +70,7 @@ class MarkerInlet:
             raise StreamLost(f"marker stream {self.spec.name!r} went away for good") from error
         offset = self._offset(pylsl.local_clock())
         return [
-            Event(label_of(value), stamp + offset, self.spec.name, value, stamp)
+            Event(text_of(value), stamp + offset, self.spec.name, value, stamp)
             for (value,), stamp in zip(values.tolist(), stamps.tolist(), strict=True)
         ]
 
@@ -84,6 +84,6 @@ class MarkerInlet:
         self._lsl.close_stream()
 
 
-def label_of(value: bytes | float) -> str:
-    """Label of one marker: text as UTF-8, what is not replaced as in a file that is read, numbers with ``%g``."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else f"{value:g}"
+def text_of(value: bytes | float) -> str:
+    """Label of one marker; text is UTF-8, and what is not is replaced, as in a file that is read."""
+    return label_of(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)

@@ -10,6 +10,7 @@ from streamkit.recording.model import Markers, Recording, Signal
 from streamkit.recording.sidecar import StreamEntry
 from streamkit.recording.xdf_read import XdfStream
 from streamkit.recording.xdf_write import XdfWriter
+from streamkit.types import label_of
 
 WIDENED = {"float16": "float32", "bool": "int8", "uint8": "int16", "uint16": "int32", "uint32": "int64"}
 FORMATS = {
@@ -64,7 +65,7 @@ def carried(markers: Markers) -> bool:
     """Whether reading the XDF stream gives the very labels back."""
     if markers.spec.channel_format == "string":
         return True
-    return all(f"{value:g}" == label for value, label in zip(marker_numbers(markers), markers.labels, strict=True))
+    return all(label_of(value) == label for value, label in zip(marker_numbers(markers), markers.labels, strict=True))
 
 
 def marker_numbers(markers: Markers) -> list[float] | list[int]:
@@ -103,4 +104,4 @@ def labels_of(stream: XdfStream) -> tuple[str, ...]:
     """Labels of a marker stream of any format."""
     if stream.spec.channel_format == "string":
         return tuple(row[0] for row in stream.values)
-    return tuple(f"{value:g}" for value in stream.values[:, 0].tolist())
+    return tuple(label_of(value) for value in stream.values[:, 0].tolist())

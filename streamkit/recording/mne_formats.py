@@ -11,7 +11,7 @@ import numpy as np
 from streamkit.errors import RecordingError, require
 from streamkit.recording.model import Markers, Recording, RecordingMeta, Signal
 from streamkit.recording.xdf_xml import distinct
-from streamkit.types import StreamSpec
+from streamkit.types import StreamSpec, label_of
 
 READERS = {
     ".fif": "read_raw_fif",
@@ -164,5 +164,5 @@ def pulses(mne: Any, raw: Any) -> tuple[Markers, ...]:
                 name=raw.ch_names[index], type="Markers", ch_names=("value",), sfreq=0, channel_format="int32"
             )
             stamps = raw.times[events[:, 0] - raw.first_samp].astype(np.float64)
-            found.append(Markers(spec, tuple(f"{value:g}" for value in events[:, 2].tolist()), stamps))
+            found.append(Markers(spec, tuple(map(label_of, events[:, 2].tolist())), stamps))
     return tuple(found)

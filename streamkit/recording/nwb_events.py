@@ -10,7 +10,7 @@ import numpy as np
 from streamkit.recording.model import Markers
 from streamkit.recording.nwb_series import Part, place_of, time_of
 from streamkit.recording.nwb_stimuli import Library, text
-from streamkit.types import StreamSpec
+from streamkit.types import StreamSpec, label_of
 
 LABELS = (
     *("image_name", "stimulus_name", "stimulus", "stim_name", "condition", "trial_type", "label"),
@@ -137,7 +137,7 @@ def joined(value: Any) -> str:
     """A value as a label; several joined by commas, nothing for none."""
     if isinstance(value, list):
         return ",".join(joined(one) for one in value)
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "" if value is None else label_of(value) if isinstance(value, float) else str(value)
 
 
 def stack_of(label: str, table: str, library: Library) -> str | None:

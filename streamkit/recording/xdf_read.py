@@ -17,7 +17,7 @@ from streamkit.errors import RecordingError
 from streamkit.recording.model import Markers, Recording, RecordingMeta, Signal
 from streamkit.recording.xdf_scan import Scan, check_whole, load_bytes, scan, whole_bytes
 from streamkit.recording.xdf_xml import distinct, spec_of_header
-from streamkit.types import Stamps, StreamSpec
+from streamkit.types import Stamps, StreamSpec, label_of
 
 MARKER_WORDS = ("marker", "event", "trigger", "stim", "annotation")
 SEGMENT_NOTE = "Segments and clock-segments differ"
@@ -187,4 +187,4 @@ def markers_of(stream: XdfStream) -> Markers:
 
 def number_labels(values: Any) -> list[list[str]]:
     """Numbers as the labels that markers have."""
-    return [[f"{value:g}" for value in row] for row in values.tolist()]
+    return [[label_of(value) for value in row] for row in values.tolist()]

@@ -143,6 +143,12 @@ def test_a_source_that_is_gone_does_not_answer(unique_id: str) -> None:
         ("string", ["face_07", "", "häuser ☂"], ["face_07", "", "häuser ☂"]),
         ("int32", ["7", "-1", "123456"], ["7", "-1", "123456"]),
         ("float32", ["1.0", "0.5", "2"], ["1", "0.5", "2"]),
+        ("int32", ["1000001", "1000002", "16777215"], ["1000001", "1000002", "16777215"]),
+        (
+            "double64",
+            ["1000001", "1000002", "16777215", "1234567.5"],
+            ["1000001", "1000002", "16777215", "1.23457e+06"],
+        ),
     ],
 )
 def test_markers_arrive_as_events(unique_id: str, channel_format: str, labels: list[str], expected: list[str]) -> None:

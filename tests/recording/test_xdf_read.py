@@ -10,8 +10,8 @@ import pytest
 import pyxdf
 
 from streamkit.errors import RecordingError
-from streamkit.recording import Recording, XdfWriter, read_recording
-from streamkit.types import StreamSpec
+from streamkit.recording import Recording, XdfWriter, read_recording, write_recording
+from streamkit.types import StreamSpec, label_of
 
 
 def spec(
@@ -56,7 +56,7 @@ def test_text_streams_are_markers_and_further_channels_columns(tmp_path: Path) -
     assert [event.stamp for event in markers.events()] == [1.0, 2.5]
 
 
-def test_numeric_marker_streams_give_labels_as_percent_g(tmp_path: Path) -> None:
+def test_numeric_marker_streams_give_numbers_as_labels(tmp_path: Path) -> None:
     path = written(
         tmp_path / "x.xdf",
         (spec("triggers", "Markers", 1, 0, "int16"), np.array([[1], [33]]), [1.0, 2.0]),
@@ -65,6 +65,29 @@ def test_numeric_marker_streams_give_labels_as_percent_g(tmp_path: Path) -> None
     first, second = read_recording(path).markers
     assert first.labels == ("1", "33")
     assert second.labels == ("0.5", "2")
+
+
+@pytest.mark.parametrize("channel_format", ["int32", "double64"])
+def test_markers_of_a_million_and_more_keep_their_digits(channel_format: str, tmp_path: Path) -> None:
+    codes = [999999, 1000001, 1000002, 2**24 - 1]
+    triggers = spec("triggers", "Markers", 1, 0, channel_format)
+    path = written(tmp_path / "x.xdf", (triggers, np.array(codes)[:, None], np.arange(4.0)))
+    first = read_recording(path)
+    native = write_recording(first, tmp_path / "native")
+    assert first.markers[0].labels == read_recording(native).markers[0].labels == tuple(map(str, codes))
+    (stream,), _ = pyxdf.load_xdf(str(native / "recording.xdf"))
+    assert stream["time_series"].ravel().tolist() == codes
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        *[(7.0, "7"), (-1, "-1"), (1e6, "1000000"), (2.0**53, "9.0072e+15"), (2**53 + 1, "9007199254740993")],
+        *[(0.1, "0.1"), (1e-7, "1e-07"), (float("nan"), "nan"), (float("-inf"), "-inf"), ("1e+06", "1e+06")],
+    ],
+)
+def test_the_label_of_a_marker(value: float | str, label: str) -> None:
+    assert label_of(value) == label
 
 
 def test_irregular_numeric_streams_stay_signals(tmp_path: Path) -> None:
