@@ -18,9 +18,9 @@ STAGES = ("arrival", "preprocess", "window", "wait", "inference", "publish", "to
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
-_LOWEST_MS = 1e-3
+_LOWEST_MS, _HIGHEST_MS = 1e-3, 1e9
 _GROWTH = math.log(1.01)
-_N_BINS = 1 + math.ceil(math.log(1e9) / _GROWTH)
+_N_BINS = 1 + math.ceil(math.log(_HIGHEST_MS / _LOWEST_MS) / _GROWTH)
 
 
 def stages_ms(timing: Mapping[str, float]) -> tuple[float, ...]:

@@ -37,6 +37,14 @@ def test_percentiles_are_right_within_half_a_percent() -> None:
     assert summary["n"] == 5000
 
 
+@pytest.mark.parametrize("total_s", [2e-6, 999.0, 5000.0, 41_472.0, 10 * 86_400.0])
+def test_percentiles_are_right_from_microseconds_to_days(total_s: float) -> None:
+    ledger = Ledger()
+    for total in (total_s, total_s, 1.1 * total_s):
+        ledger.add({"sample": 0.0, "publish": total})
+    assert ledger.summary()["latency_ms"]["p50"] == pytest.approx(1e3 * total_s, rel=0.0051)
+
+
 def test_a_total_over_budget_is_a_deadline_miss() -> None:
     ledger = Ledger(budget=0.010)
     for total in (9.0, 10.5, 50.0):
