@@ -47,8 +47,8 @@ class PreprocessConfig(BaseModel):
         ``"continue"``: filters go on as if nothing were missing; ``"reset"``: every stage starts anew with
         the first sample after the gap.
     max_gap
-        Longest step between stamps, in seconds, that is no gap; None for what the stream's own jitter allows
-        (`streamkit.timeline.Timeline`).
+        Longest step between stamps, in seconds of the recording at any replay speed, that is no gap; None for what the
+        stream's own jitter allows (`streamkit.timeline.Timeline`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -170,7 +170,8 @@ class Session:
         Parameters
         ----------
         drain
-            First decode everything stamped before this moment, and what can be said about pending events.
+            First decode all that has come or is stamped before this moment, and what can be said about pending events.
+            It ends although the source goes on.
         """
         self._drain = drain
         self._stop.set()
