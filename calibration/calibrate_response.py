@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.brainae.bundle import N_REFERENCES, Reference, thumbnails
-from calibration.brainae.scores import encoding, top_k
 from calibration.brainae.stimuli import Stimuli
 from calibration.evaluate import Answers
 from calibration.export import check_export, export_graph, run_torch
@@ -26,10 +25,13 @@ from calibration.image2ecog.channels import Standard, fit_standard
 from calibration.image2ecog.fit import Fitted as FittedSystem
 from calibration.image2ecog.fit import fit_image2ecog
 from calibration.image2ecog.material import Material
+from calibration.image2ecog.pictures import encoding, retrieval
 from calibration.image2ecog.recordings import by_subject, material_of
 from calibration.image2ecog.scores import score
-from calibration.image2ecog.settings import Image2EcogSettings
+from calibration.image2ecog.settings import OF_THE_TRAINING, Image2EcogSettings
 from calibration.image2ecog.split import Parts
+from calibration.image2ecog.things import score as score_of
+from calibration.image2ecog.things import things_of
 from calibration.made import Made
 from calibration.metrics import Draws, Score
 from calibration.network import Network
@@ -39,7 +41,6 @@ from calibration.recipe import Recipe
 from calibration.split import hold_out
 from calibration.streams import contract_stream
 from calibration.system_settings import settings_from
-from calibration.tables import items
 from calibration.windows import Examples, window_config
 from streamkit.bundle import Contract, EncodingSpec, GraphFiles, write_bundle
 from streamkit.encoding import Correlation, RunningCorrelation
@@ -51,8 +52,6 @@ from streamkit.types import OutputSpec
 Array = NDArray[np.floating]
 TEMPERATURE = 0.07
 SHAPE, PREDICTOR = "encoder", "predictor"
-OF_THE_TRAINING = ("epochs", "batch_size", "lr", "betas", "patience", "seed")
-"""Keys of a recipe's ``train`` that `Image2EcogSettings` has as well."""
 
 
 @dataclass(frozen=True)
@@ -246,11 +245,12 @@ def held_out_scores(learnt: Learnt, parts: Parts, answers: Answers) -> list[Scor
     means = [material.Y[parts.test][material.image[parts.test] == number].mean(0, dtype=np.float64) for number in shown]
     settings = learnt.recipe.evaluate
     draws = Draws(settings.bootstrap, settings.permutations, learnt.recipe.train.seed)
-    found = top_k(answers.values, np.asarray(answers.y, np.intp), draws, "retrieval")
-    found += encoding(learnt.system.predict(material.images[shown]), np.stack(means), draws)
+    known, tested = (things_of(material, learnt.system.settings, each) for each in (learnt.known, shown))
+    found = retrieval(answers.values, np.asarray(answers.y, np.intp), known, draws)
+    found += encoding(learnt.system.predict(material.images[shown]), np.stack(means), tested, draws)
     each = [one.items(slice(None), draws) for one in score(learnt.system, material).values()]
     found += [replace(one, name=f"{one.name}, single trials") for one in each]
-    scores = [items.score([each], draws) for each in found]
+    scores = [score_of([each], draws) for each in found]
     wanted = settings.metric or "top-1"
     main = [one for one in scores if wanted in one.name]
     if not main:

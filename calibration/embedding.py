@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,9 @@ from streamkit.recording import Recording
 Array = NDArray[np.floating]
 
 
-def retrieval_scores(values: Array, right: NDArray[np.integer], draws: Draws) -> list[Score]:
+def retrieval_scores(
+    values: Array, right: NDArray[np.integer], draws: Draws, thing: NDArray[np.integer] | None = None
+) -> list[Score]:
     """Whether the picture that was seen is the likeliest, and among the five likeliest.
 
     Parameters
@@ -29,33 +31,58 @@ def retrieval_scores(values: Array, right: NDArray[np.integer], draws: Draws) ->
         ``(n, n_pictures)`` what was said of each.
     right
         ``(n,)`` which one it was.
+    thing
+        ``(n_pictures,)`` which thing each shows, where whole things are drawn and permuted.
     """
+    if thing is not None:
+        from calibration.image2ecog.pictures import retrieval
+        from calibration.image2ecog.things import score
+
+        return [score([each], draws) for each in retrieval(values, np.asarray(right, int), thing, draws)]
     return [items.score([each], draws) for each in top_k(values, np.asarray(right, int), draws, "retrieval")]
 
 
-def encoding_scores(bundle: ModelBundle, recordings: Sequence[Recording], draws: Draws, wishes: Wishes) -> list[Score]:
-    """How well a bundle predicts the mean epoch of each known stimulus; nothing where it predicts or sees none."""
+def encoding_scores(
+    bundle: ModelBundle,
+    recordings: Sequence[Recording],
+    draws: Draws,
+    wishes: Wishes,
+    things: Mapping[str, int] | None = None,
+) -> list[Score]:
+    """How well a bundle predicts the mean epoch of each known stimulus; nothing where it predicts or sees none.
+
+    Parameters
+    ----------
+    things
+        Which thing each stimulus shows, by label, where whole things are drawn and permuted.
+    """
     predictor = bundle.open_predictor(wishes)
     if predictor is None:
         return []
     try:
-        means = mean_epochs(bundle, predictor, recordings)
+        labels, *means = mean_epochs(bundle, predictor, recordings)
     finally:
         predictor.close()
-    if len(means[0]) < 2:
+    if len(labels) < 2:
         return []
+    if things is not None:
+        from calibration.image2ecog.pictures import encoding_of_things
+
+        return encoding_of_things(labels, *means, things, draws)
     return [items.score([each], draws) for each in encoding(*means, draws)]
 
 
-def mean_epochs(bundle: ModelBundle, predictor: Predictor, recordings: Sequence[Recording]) -> tuple[Array, Array]:
-    """Predicted and mean recorded epoch of each stimulus that was shown: ``(n, n_chans, n_times)`` twice."""
+def mean_epochs(
+    bundle: ModelBundle, predictor: Predictor, recordings: Sequence[Recording]
+) -> tuple[list[str], Array, Array]:
+    """Labels of the stimuli that were shown, and the predicted and mean recorded epoch ``(n, n_chans, n_times)``."""
     epochs = epochs_of(bundle, recordings)
     predicted = [predictor.predict(label).T for label in epochs]
     recorded = [np.mean(shown, axis=0, dtype=np.float64).astype(np.float32) for shown in epochs.values()]
     if not epochs:
         nothing = np.empty((0, bundle.contract.processed.n_chans, predictor.spec.n_times), np.float32)
-        return nothing, nothing
-    return np.stack(predicted), np.stack(recorded)
+        return [], nothing, nothing
+    return list(epochs), np.stack(predicted), np.stack(recorded)
 
 
 def epochs_of(bundle: ModelBundle, recordings: Sequence[Recording]) -> dict[str, list[Array]]:

@@ -60,6 +60,8 @@ class Answers:
         Of frames of films: which belong together, and count as one item.
     streamed
         Whether they are windows of streams, one behind the other, and not events.
+    things
+        Of a target that is a response: which thing each picture known shows, by its label.
     """
 
     values: Array
@@ -69,6 +71,7 @@ class Answers:
     recording: NDArray[np.intp]
     shots: Shots | None = None
     streamed: bool = False
+    things: Mapping[str, int] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -170,7 +173,8 @@ def _images(a: Answers, output: OutputSpec, settings: EvaluateSection, draws: Dr
 def _pictures(a: Answers, output: OutputSpec, settings: EvaluateSection, draws: Draws, within: bool) -> list[Score]:
     from calibration.embedding import retrieval_scores
 
-    return retrieval_scores(a.values, np.asarray(a.y, int), draws)
+    thing = None if a.things is None else np.array([a.things[label] for label in output.labels])
+    return retrieval_scores(a.values, np.asarray(a.y, int), draws, thing)
 
 
 def film_or_image_scores(
@@ -254,6 +258,10 @@ def evaluate(
         from calibration.brain2pix.recorded import shots_across
 
         answers = replace(answers, shots=shots_across(recordings, answers.labels, answers.recording))
+    if recipe.target.kind == "response":
+        from calibration.image2ecog.pictures import things_by_label
+
+        answers = replace(answers, things=things_by_label(recipe, recordings, output.labels))
     counts = {key: sum(c.get(key, 0) for _, c in per_recording) for key in per_recording[0][1]}
     seed = bundle.provenance.seed or 0
     scores = score(answers, recipe.target, output, recipe.evaluate, seed)
@@ -266,7 +274,7 @@ def evaluate(
         from calibration.embedding import encoding_scores
 
         draws = Draws(recipe.evaluate.bootstrap, recipe.evaluate.permutations, seed)
-        scores += encoding_scores(bundle, recordings, draws, backend)
+        scores += encoding_scores(bundle, recordings, draws, backend, answers.things)
     return Evaluation(tuple(scores), answers, output, recipe.target, counts, runner.backend, runner.choices)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,6 @@ from streamkit.errors import BadInput
 Array = NDArray[np.floating]
 Indices = NDArray[np.integer]
 TOPS = (1, 5)
-ONCE = ", every one shown counted once"
 
 
 def retrieval(fitted: Fitted, test: Pairs, draws: Draws, tops: Sequence[int] = TOPS) -> list[Items]:
@@ -100,23 +99,37 @@ def top_k(
     unit
         What the candidates are.
     """
-    above, tied = _standing(found)
-    rows, m = np.arange(len(own)), found.shape[1]
-    _, place, counts = np.unique(own, return_inverse=True, return_counts=True)
-
-    def by_candidate(hits: Array, other: Indices) -> Array:
-        means: Array = np.bincount(place, hits[rows, other]) / counts
-        return means
-
+    rows, m, each = np.arange(len(own)), found.shape[1], each_shown(own)
     rng = np.random.default_rng(draws.seed)
     shuffled = [rng.permutation(m)[own] for _ in range(draws.permutations)]
     made = []
-    for k in (k for k in tops if k < m):
-        hits = np.clip((k - above) / tied, 0.0, 1.0)  # (n, m): chance that a candidate is among the k
-        null = np.array([by_candidate(hits, other).mean() for other in shuffled])
-        note = f"{len(own)} responses, {m} candidates" + (ONCE if len(own) > len(counts) else "")
-        made.append(Items(f"{name} top-{k}", by_candidate(hits, own), k / m, null, note=note, unit=unit))
+    for k, hits in hits_of(found, tops).items():
+        null = np.array([each(hits[rows, other]).mean() for other in shuffled])
+        made.append(Items(f"{name} top-{k}", each(hits[rows, own]), k / m, null, note=counted(own, m), unit=unit))
     return made
+
+
+def each_shown(own: Indices) -> Callable[[Array], Array]:
+    """What takes the mean of what responses ``(n,)`` scored for each one of `own` ``(n,)``, in order of its number."""
+    _, place, counts = np.unique(own, return_inverse=True, return_counts=True)
+
+    def means(values: Array) -> Array:
+        found: Array = np.bincount(place, values) / counts
+        return found
+
+    return means
+
+
+def counted(own: Indices, n_candidates: int) -> str:
+    """What a note says of responses to `own` ``(n,)``."""
+    note = f"{len(own)} responses, {n_candidates} candidates"
+    return f"{note}, every one shown counted once" if len(own) > len(np.unique(own)) else note
+
+
+def hits_of(found: Array, tops: Sequence[int] = TOPS) -> dict[int, Array]:
+    """How likely each candidate is among the `k` most alike, ``(n, m)`` by `k`; for every `k` below `m`."""
+    above, tied = _standing(found)
+    return {k: np.clip((k - above) / tied, 0.0, 1.0) for k in tops if k < found.shape[1]}
 
 
 def _standing(found: Array) -> tuple[Array, Array]:
@@ -141,14 +154,19 @@ def encoding(predicted: Array, recorded: Array, draws: Draws) -> list[Items]:
     predicted, recorded
         ``(n, n_chans, n_times)``: from the features of each image, and averaged over its trials.
     """
+    r, error = encoding_tables(predicted, recorded)
+    note = "chance: responses to other images"
+    return [diagonal("encoding r", r, draws, note=note), diagonal("encoding MSE", error, draws, lower=True, note=note)]
+
+
+def encoding_tables(predicted: Array, recorded: Array) -> tuple[Array, Array]:
+    """Correlation and squared error of every prediction beside every response, ``(n, n)`` each; see `encoding`."""
     n = len(recorded)
     flat = [np.asarray(side, np.float64).reshape(n, -1) for side in (predicted, recorded)]
     a, b = (_standardised(side) for side in flat)
-    r = a @ b.T  # (n, n)
     squares = [(side**2).mean(1) for side in flat]
     error = squares[0][:, None] + squares[1][None] - 2 * (flat[0] @ flat[1].T) / flat[0].shape[1]
-    note = "chance: responses to other images"
-    return [diagonal("encoding r", r, draws, note=note), diagonal("encoding MSE", error, draws, lower=True, note=note)]
+    return a @ b.T, error
 
 
 def _standardised(flat: Array) -> Array:

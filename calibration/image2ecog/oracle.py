@@ -12,6 +12,7 @@ from calibration.image2ecog.scores import R, Scored, joined, score_arrays
 from calibration.image2ecog.settings import Image2EcogSettings
 from calibration.image2ecog.split import split
 from calibration.image2ecog.subjects import ALL, SubjectScores, channel_scores
+from calibration.image2ecog.things import things_of
 from calibration.metrics import Draws
 from streamkit.errors import BadInput
 
@@ -39,4 +40,5 @@ def _of_fold(noisy: Material, clean: Material, settings: Image2EcogSettings) -> 
     shown, own = np.unique(noisy.image[parts.test], return_inverse=True)
     answers = np.stack([clean.Y[clean.image == number].mean(0, dtype=np.float64) for number in shown])
     trials = standard.apply(noisy.Y[parts.test])
-    return score_arrays(trials, standard.apply(answers), own, standard.kept, len(noisy.electrodes))[R]
+    thing = things_of(noisy, settings, shown)
+    return score_arrays(trials, standard.apply(answers), own, standard.kept, len(noisy.electrodes), thing)[R]

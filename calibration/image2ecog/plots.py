@@ -43,10 +43,10 @@ def subject_matrix(table: Table) -> Figure:
 
 
 def cortex(table: Table) -> Figure:
-    """Heat map of what is above permuted images, where positions are known."""
+    """Heat map of r less chance, where positions are known."""
     if "position" not in table.arrays:
         return nothing(table)
-    return heat_map(table.arrays["position"], table.arrays["r above permuted images"], "r above permuted images")
+    return heat_map(table.arrays["position"], table.arrays["r above chance"], "r above chance")
 
 
 def snr(table: Table) -> Figure:

@@ -7,9 +7,12 @@ The paper prints a p value per region and does not name the test. Here are two, 
     images, so it is far above 0 where nothing is known of the image. Electrodes of one subject are not independent, so
     it is too small, too.
 ``p``
-    Does the prediction know the image? The images are permuted within each subject. With several folds it is twice the
-    mean of the folds' p values, which holds however they depend on each other (Rüschendorf 1982, Ann Probab 10:593):
-    what one fold tests, the others were trained on, so their scores vary together and permuting their sum would not.
+    Does the prediction know the image? What the split deals is permuted within each subject: whole things with their
+    views, or images, where trials are split. Subjects who were shown the same share their permutations, as what a
+    prediction has of a thing without knowing any response, the predictions for all of them may have. With several folds
+    it is twice the mean of the folds' p values, which holds however they depend on each other (Rüschendorf 1982, Ann
+    Probab 10:593): what one fold tests, the others were trained on, so their scores vary together and permuting their
+    sum would not.
 
 Both are corrected after Benjamini and Hochberg over the regions of the table (``q_t``, ``q``).
 """
@@ -24,6 +27,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.stats import false_discovery_control, ttest_1samp
 
+from calibration.image2ecog.things import alongside
 from calibration.metrics import Draws
 from calibration.sections import Section
 from calibration.tables.items import Row, number
@@ -50,9 +54,13 @@ class ChannelScores:
     value
         ``(n_chans,)``; NaN for channels that were left out.
     null
-        ``(permutations, n_chans)`` the same with the subject's images permuted.
+        ``(n_permutations, n_chans)`` the same with what the subject was shown permuted.
     by_fold
         Both for each fold, where there are several.
+    chance
+        ``(n_chans,)`` what predictions for other things get; None: the mean over permutations.
+    permuted
+        ``"things"`` or ``"images"``.
     """
 
     subject: str
@@ -60,6 +68,8 @@ class ChannelScores:
     value: Array
     null: Array
     by_fold: tuple[tuple[Array, Array], ...] = ()
+    chance: Array | None = None
+    permuted: str = "images"
 
     @property
     def scored(self) -> NDArray[np.bool_]:
@@ -70,6 +80,10 @@ class ChannelScores:
     def folds(self) -> tuple[tuple[Array, Array], ...]:
         """Value and null of each fold."""
         return self.by_fold or ((self.value, self.null),)
+
+    def guessed(self, at: NDArray[np.intp]) -> Array:
+        """Chance of some channels."""
+        return self.null[:, at].mean(0) if self.chance is None else self.chance[at]
 
     def within(self, label: str) -> NDArray[np.intp]:
         """Channels of a region that have a value."""
@@ -126,13 +140,13 @@ def region_row(
     """One region: mean over electrodes, interval over subjects, both tests."""
     values = [each.value[at] for each, at in own]
     flat = np.concatenate(values)
-    null = np.concatenate([each.null[:, at] for each, at in own], axis=1).mean(1)
+    null, permuted = mean_null(own), own[0][0].permuted
     low, high = _over_subjects(values, draws)
     return {
         "row": label,
         "metric": name,
         "value": float(flat.mean()),
-        "chance": number(float(null.mean())) if len(null) else None,
+        "chance": mean_chance(own),
         "chance95": [float(edge) for edge in np.percentile(null, (2.5, 97.5))] if len(null) else None,
         "ci95": [low, high],
         "p": permutation_p(own, lower),
@@ -141,16 +155,27 @@ def region_row(
         "subjects": len(own),
         "better": "lower" if lower else "higher",
         "note": f"mean over {len(flat)} electrodes of {len(own)} subjects; interval: bootstrap over subjects; "
-        f"p: {len(null)} permutations of images within each subject; p_t: t test of Fisher's z against 0",
+        f"p: {len(null)} permutations of {permuted} within each subject; p_t: t test of Fisher's z against 0",
     }
 
 
+def mean_chance(own: Sequence[tuple[ChannelScores, NDArray[np.intp]]]) -> float | None:
+    """Mean over electrodes of what a prediction gets that knows nothing of the image; None where it is not known."""
+    return number(float(np.concatenate([each.guessed(at) for each, at in own]).mean()))
+
+
+def mean_null(own: Sequence[tuple[ChannelScores, NDArray[np.intp]]]) -> Array:
+    """Mean over electrodes of every permutation, ``(n_permutations,)``."""
+    return np.concatenate(alongside([each.null[:, at] for each, at in own]), axis=1).mean(1)
+
+
 def permutation_p(own: Sequence[tuple[ChannelScores, NDArray[np.intp]]], lower: bool = False) -> float | None:
-    """How often the mean over electrodes is as good with images permuted; of several folds, twice their mean p."""
+    """How often the mean over electrodes is as good when permuted; of several folds, twice their mean p."""
     found = []
     for parts in zip(*(each.folds for each, _ in own), strict=True):
-        chosen = [(value[at], null[:, at]) for (value, null), (_, at) in zip(parts, own, strict=True)]
-        value, null = (np.concatenate(each, axis=-1) for each in zip(*chosen, strict=True))
+        value = np.concatenate([value[at] for (value, _), (_, at) in zip(parts, own, strict=True)])
+        nulls = alongside([null[:, at] for (_, null), (_, at) in zip(parts, own, strict=True)])
+        null = np.concatenate(nulls, axis=1)
         kept = np.isfinite(value)
         if kept.any() and len(null):
             mean, means = value[kept].mean(), null[:, kept].mean(1)

@@ -1,21 +1,22 @@
-"""How well trials are predicted, channel by channel, beside what predictions for other images get.
+"""How well trials are predicted, channel by channel, beside what predictions for other things get.
 
 Most of what an image evokes, any image evokes: predictions correlate with trials though they know nothing of the
-image. So beside each score stands what it is when the images are permuted.
+image. So beside each score stands what it is when the things that images show are permuted, with all their views.
+Every image counts once in a score, its chance and its permutations, however many trials it has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibration.image2ecog.fit import Fitted
 from calibration.image2ecog.material import Material
+from calibration.image2ecog.things import ThingItems, alongside, beside, name_of, of_others, orders, own_of, things_of
 from calibration.metrics import Draws
-from calibration.tables.items import Items, mean
 
 Array = NDArray[np.floating]
 Indices = NDArray[np.integer]
@@ -32,36 +33,40 @@ class Scored:
     ----------
     table
         ``(n_chans, m, m)``, mean over the trials of each image; NaN for channels that were not predicted.
-    trials
-        ``(m,)`` trials of each image.
+    thing
+        ``(m,)`` which thing each image shows; a number of its own where images are the unit.
     """
 
     name: str
     table: Array
-    trials: Array
+    thing: Indices
+
+    @property
+    def permuted(self) -> str:
+        """What `null` permutes: ``"things"`` or ``"images"``."""
+        return name_of(self.thing)
 
     def channels(self) -> Array:
-        """Mean over trials of each channel, ``(n_chans,)``."""
-        return np.einsum("cii,i->c", self.table, self.trials) / self.trials.sum()
+        """Mean over images of each channel, ``(n_chans,)``."""
+        return np.einsum("cii->c", self.table) / len(self.thing)
+
+    def chance(self) -> Array:
+        """Mean over images of what predictions for all images of other things get, ``(n_chans,)``."""
+        return np.array([of_others(table, self.thing) for table in self.table])
 
     def null(self, draws: Draws) -> Array:
-        """The same with images permuted, ``(permutations, n_chans)``."""
-        rng, m = np.random.default_rng(draws.seed), len(self.trials)
-        at = np.arange(m)
-        orders = [rng.permutation(m) for _ in range(draws.permutations)]
-        found = [self.table[:, at, order] @ self.trials / self.trials.sum() for order in orders]
-        return np.array(found).reshape(len(orders), len(self.table))
+        """`channels` with whole things permuted, ``(n_permutations, n_chans)``; see `things.orders`."""
+        at, moved = np.arange(len(self.thing)), orders(self.thing, draws)
+        found = [self.table[:, at, order].mean(1) for order in moved]
+        return np.array(found).reshape(len(moved), len(self.table))
 
-    def items(self, channels: Indices | slice, draws: Draws) -> Items:
-        """Mean over some channels, image by image; chance is what predictions for other images get."""
+    def items(self, channels: Indices | slice, draws: Draws) -> ThingItems:
+        """Mean over some channels, image by image; chance is what predictions for other things get."""
         part = self.table[channels]
         kept = part[np.isfinite(part).all((1, 2))]
         table = kept.mean(0) if len(kept) else np.full(part.shape[1:], np.nan)
-        own = np.eye(len(table), dtype=bool)
-        null = self.null(draws)[:, channels]
-        null = np.nanmean(null, axis=1) if len(kept) else np.full(len(null), np.nan)
-        note = "mean over trials and channels; chance: predictions for other images"
-        return Items(self.name, np.diag(table).copy(), mean(table[~own]), null, self.name in LOWER, note)
+        note = f"mean over channels and each image's trials, every image once; {beside(self.thing)}"
+        return own_of(self.name, table, self.thing, draws, self.name in LOWER, note)
 
 
 def score(fitted: Fitted, material: Material) -> dict[str, Scored]:
@@ -74,13 +79,14 @@ def score(fitted: Fitted, material: Material) -> dict[str, Scored]:
         material = material.of(fitted.settings.span)
     rows = fitted.parts.test
     shown, own = np.unique(material.image[rows], return_inverse=True)
-    predicted = fitted.standardised(material.images[shown])
-    return score_arrays(
-        fitted.standard.apply(material.Y[rows]), predicted, own, fitted.standard.kept, len(material.electrodes)
-    )
+    predicted, Y = fitted.standardised(material.images[shown]), fitted.standard.apply(material.Y[rows])
+    thing = things_of(material, fitted.settings, shown)
+    return score_arrays(Y, predicted, own, fitted.standard.kept, len(material.electrodes), thing)
 
 
-def score_arrays(Y: Array, predicted: Array, own: Indices, kept: Indices, n_chans: int) -> dict[str, Scored]:
+def score_arrays(
+    Y: Array, predicted: Array, own: Indices, kept: Indices, n_chans: int, thing: Indices | None = None
+) -> dict[str, Scored]:
     """`score` of standardised arrays.
 
     Parameters
@@ -93,8 +99,11 @@ def score_arrays(Y: Array, predicted: Array, own: Indices, kept: Indices, n_chan
         ``(n,)`` which of them was shown.
     kept
         Which of `n_chans` channels these are.
+    thing
+        ``(m,)`` which thing each image shows; by default each its own.
     """
     m = len(predicted)
+    thing = np.arange(m) if thing is None else thing
     trials = np.bincount(own, minlength=m).astype(np.float64)
     tables = {name: np.full((n_chans, m, m), np.nan) for name in METRICS}
     for k, channel in enumerate(kept):
@@ -103,7 +112,7 @@ def score_arrays(Y: Array, predicted: Array, own: Indices, kept: Indices, n_chan
             sums = np.zeros((m, m))
             np.add.at(sums, own, table)
             tables[name][channel] = sums / trials[:, None]
-    return {name: Scored(name, table, trials) for name, table in tables.items()}
+    return {name: Scored(name, table, thing) for name, table in tables.items()}
 
 
 def compared(Y: Array, predicted: Array) -> dict[str, Array]:
@@ -122,35 +131,38 @@ def compared(Y: Array, predicted: Array) -> dict[str, Array]:
     return {R: r, MSE: squared, EV: explained}
 
 
-def joined(folds: Sequence[Items]) -> Items:
-    """One metric of several folds, whose images differ: their images together."""
+def joined(folds: Sequence[ThingItems]) -> ThingItems:
+    """One metric of several folds: their images together, every one counted once."""
     weights = np.array([len(items.each) for items in folds], float)
     first = folds[0]
-    null = np.average([items.null for items in folds], axis=0, weights=weights)
-    chance = float(np.average([items.chance for items in folds], weights=weights))
-    note = f"{first.note}; {len(folds)} folds" if len(folds) > 1 else first.note
-    each = np.concatenate([items.each for items in folds])
-    return Items(first.name, each, chance, null, first.lower, note, first.permuted)
+    return replace(
+        first,
+        each=np.concatenate([items.each for items in folds]),
+        chance=float(np.average([items.chance for items in folds], weights=weights)),
+        null=np.average(alongside([items.null for items in folds]), axis=0, weights=weights),
+        note=f"{first.note}; {len(folds)} folds" if len(folds) > 1 else first.note,
+        thing=np.concatenate([items.thing for items in folds]),
+    )
 
 
 def values_r(fitted: Fitted, material: Material, draws: Draws) -> tuple[Array, Array]:
-    """Correlation over the tested trials of each channel's value with its prediction, and with images permuted.
+    """Correlation over the tested trials of each channel's value with its prediction, and with whole things permuted.
 
     Returns
     -------
     r, null
-        ``(n_chans,)`` and ``(permutations, n_chans)``; NaN for channels that were not predicted.
+        ``(n_chans,)`` and ``(n_permutations, n_chans)``; NaN for channels that were not predicted.
     """
     material = material.of(fitted.settings.span)
     rows, n = fitted.parts.test, len(material.electrodes)
     shown, own = np.unique(material.image[rows], return_inverse=True)
     predicted = fitted.standardised(material.images[shown])[:, :, 0]
     Y = _centred(fitted.standard.apply(material.Y[rows])[:, :, 0])
-    rng = np.random.default_rng(draws.seed)
-    r, null = np.full(n, np.nan), np.full((draws.permutations, n), np.nan)
+    moved = orders(things_of(material, fitted.settings, shown), draws)
+    r, null = np.full(n, np.nan), np.full((len(moved), n), np.nan)
     r[fitted.standard.kept] = (Y * _centred(predicted[own])).sum(0)
-    for k in range(draws.permutations):
-        null[k, fitted.standard.kept] = (Y * _centred(predicted[rng.permutation(len(shown))[own]])).sum(0)
+    for line, order in zip(null, moved, strict=True):
+        line[fitted.standard.kept] = (Y * _centred(predicted[order[own]])).sum(0)
     return r, null
 
 

@@ -80,6 +80,9 @@ class Image2EcogSettings(Section):
         return self
 
 
+OF_THE_TRAINING = ("epochs", "batch_size", "lr", "betas", "patience", "seed")
+"""Keys of a recipe's ``train`` that `Image2EcogSettings` has as well."""
+
 PUBLISHED = Image2EcogSettings()
 
 SMALL = Image2EcogSettings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from calibration.image2ecog.plan import Plan
 from calibration.image2ecog.regions import ChannelScores
 from calibration.image2ecog.scores import METRICS, Scored, joined, score
 from calibration.image2ecog.settings import Image2EcogSettings
+from calibration.image2ecog.things import ThingItems, alongside, row
+from calibration.image2ecog.things import score as score_of
 from calibration.image2ecog.trained import Trained
 from calibration.metrics import Draws
-from calibration.tables.items import Items, Row, number, row
-from calibration.tables.items import score as score_of
+from calibration.tables.items import Row, number
 from calibration.tables.subjects import over_subjects
 
 Array = NDArray[np.floating]
@@ -34,11 +35,11 @@ class SubjectScores:
     items
         By metric: image by image, mean over channels, one per seed.
     channels
-        By metric: mean over trials, folds and seeds of each channel.
+        By metric: mean over images, folds and seeds of each channel.
     """
 
     subject: str
-    items: Mapping[str, list[Items]]
+    items: Mapping[str, list[ThingItems]]
     channels: Mapping[str, ChannelScores]
 
     def value(self, metric: str, draws: Draws) -> tuple[float, float]:
@@ -90,19 +91,22 @@ def channel_scores(material: Material, scored: Sequence[Scored], draws: Draws, n
         `n_folds` of each seed after the other.
     """
     each = [(one.channels(), one.null(draws)) for one in scored]
-    return joined_channels(material, each, n_folds)
+    joined = joined_channels(material, each, n_folds, scored[0].permuted)
+    return replace(joined, chance=defined_mean(np.array([one.chance() for one in scored])))
 
 
-def joined_channels(material: Material, each: Sequence[tuple[Array, Array]], n_folds: int) -> ChannelScores:
+def joined_channels(
+    material: Material, each: Sequence[tuple[Array, Array]], n_folds: int, permuted: str
+) -> ChannelScores:
     """Values of channels and their nulls, `n_folds` of each seed after the other, as one, and fold by fold."""
     value, null = _means(each)
     by_fold = tuple(_means(each[fold::n_folds]) for fold in range(n_folds))
-    return ChannelScores(material.subject, material.electrodes.region, value, null, by_fold)
+    return ChannelScores(material.subject, material.electrodes.region, value, null, by_fold, permuted=permuted)
 
 
 def _means(each: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
-    value, null = (defined_mean(np.array(part)) for part in zip(*each, strict=True))
-    return value, null
+    values, nulls = zip(*each, strict=True)
+    return defined_mean(np.array(values)), defined_mean(np.array(alongside(nulls)))
 
 
 def defined_mean(values: Array) -> Array:
@@ -119,7 +123,8 @@ def everybody(label: str, metric: str, found: Mapping[str, SubjectScores], draws
         return row(label, one.items[metric], draws, **further)
     values = {subject: each.value(metric, draws) for subject, each in found.items()}
     made = over(label, metric, {s: v for s, (v, _) in values.items()}, {s: c for s, (_, c) in values.items()}, draws)
-    null = np.mean([np.mean([items.null for items in each.items[metric]], axis=0) for each in found.values()], axis=0)
+    of_each = [np.mean([items.null for items in each.items[metric]], axis=0) for each in found.values()]
+    null = np.mean(alongside(of_each), axis=0)
     edges = [float(edge) for edge in np.percentile(null, (2.5, 97.5))] if len(null) else None
     return made | {"chance95": edges, **further}
 

@@ -11,14 +11,14 @@ from scipy.stats import spearmanr
 from calibration.image2ecog.channels import bad_channels, snr
 from calibration.image2ecog.material import Material
 from calibration.image2ecog.plan import Plan
-from calibration.image2ecog.regions import ChannelScores, fisher_t, permutation_p, subject_by_region
+from calibration.image2ecog.regions import ChannelScores, fisher_t, mean_chance, permutation_p, subject_by_region
 from calibration.image2ecog.scores import R
 from calibration.image2ecog.settings import Image2EcogSettings
 from calibration.image2ecog.split import split
 from calibration.image2ecog.subjects import SubjectScores, over, scores_of
 from calibration.image2ecog.trained import Trained
 from calibration.metrics import Draws, means_of_drawn
-from calibration.tables.items import Row, number
+from calibration.tables.items import Row
 from calibration.tables.table import Table, not_run
 
 Array = NDArray[np.floating]
@@ -39,26 +39,25 @@ def subjects(trained: Trained, settings: Image2EcogSettings, seeds: Sequence[int
 
 
 def line_of(label: str, own: Sequence[tuple[ChannelScores, NDArray[np.intp]]], draws: Draws) -> Row:
-    """Mean over electrodes, its interval over them, and what permuted images give."""
+    """Mean over electrodes, its interval over them, and what predictions for other things get."""
     r = np.concatenate([each.value[at] for each, at in own])
-    null = np.concatenate([each.null[:, at] for each, at in own], axis=1)
     low, high = np.percentile(means_of_drawn(r, draws, np.random.default_rng(draws.seed)), (2.5, 97.5))
-    of_null = null.mean(1)
     return {
         "row": label,
         "metric": R,
         "value": float(r.mean()),
-        "chance": number(float(of_null.mean())) if len(of_null) else None,
+        "chance": mean_chance(own),
         "ci95": [float(low), float(high)],
         "p": permutation_p(own),
         "p_t": fisher_t(r),
         "n": len(r),
-        "note": f"mean over {len(r)} electrodes; interval: bootstrap over electrodes; p: permutations of images",
+        "note": f"mean over {len(r)} electrodes; interval: bootstrap over electrodes; "
+        f"p: permutations of {own[0][0].permuted}",
     }
 
 
 def cortex(trained: Trained, settings: Image2EcogSettings, seeds: Sequence[int], plan: Plan) -> Table:
-    """Correlation of every electrode whose position is known, beside what permuted images give."""
+    """Correlation of every electrode whose position is known, beside what predictions for other things get."""
     found = scores_of(trained, settings, seeds, plan)
     known = {subject: np.isfinite(each.electrodes.position).all(1) for subject, each in trained.subjects.items()}
     if not any(mask.any() for mask in known.values()):
@@ -70,8 +69,8 @@ def cortex(trained: Trained, settings: Image2EcogSettings, seeds: Sequence[int],
         own.append((each, at))
         position.append(trained.subjects[subject].electrodes.position[at])
     r = np.concatenate([each.value[at] for each, at in own])
-    above = np.concatenate([each.value[at] - each.null[:, at].mean(0) for each, at in own])
-    arrays = {"position": np.concatenate(position), "r": r, "r above permuted images": above}
+    above = np.concatenate([each.value[at] - each.guessed(at) for each, at in own])
+    arrays = {"position": np.concatenate(position), "r": r, "r above chance": above}
     return Table([line_of("electrodes with a position", own, plan.draws)], arrays)
 
 
@@ -82,7 +81,7 @@ def channels(trained: Trained, settings: Image2EcogSettings, seeds: Sequence[int
     rows = [left_out(trained.subjects, ranked), rank_agreement(found, ranked, plan)]
     for share in plan.shares:
         values = {subject: best(found[subject], ranked[subject], share) for subject in found}
-        chances = {subject: best(found[subject], ranked[subject], share, null=True) for subject in found}
+        chances = {subject: best(found[subject], ranked[subject], share, chance=True) for subject in found}
         rows.append(over(f"best {share:.0%}", R, values, chances, plan.draws, share=share))
     each = [np.stack([ranked[s], found[s].channels[R].value]) for s in found]
     return Table(rows, {"snr and r": np.concatenate(each, axis=1)})
@@ -117,9 +116,9 @@ def rank_agreement(found: Mapping[str, SubjectScores], ranked: Mapping[str, Arra
     return over("signal to noise ~ r", "rank correlation", values, dict.fromkeys(values, 0.0), plan.draws)
 
 
-def best(found: SubjectScores, ranked: Array, share: float, null: bool = False) -> float:
-    """Mean correlation of the best channels by signal to noise, or what permuted images give them."""
+def best(found: SubjectScores, ranked: Array, share: float, chance: bool = False) -> float:
+    """Mean correlation of the best channels by signal to noise, or their chance."""
     scores = found.channels[R]
     usable = np.flatnonzero(np.isfinite(ranked) & np.isfinite(scores.value))
     kept = usable[np.argsort(-ranked[usable], kind="stable")][: max(1, round(share * len(usable)))]
-    return float(scores.null[:, kept].mean() if null else scores.value[kept].mean())
+    return float((scores.guessed(kept) if chance else scores.value[kept]).mean())

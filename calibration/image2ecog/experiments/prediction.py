@@ -20,10 +20,11 @@ from calibration.image2ecog.subjects import (
     scores_of,
     subject_difference,
 )
+from calibration.image2ecog.things import ThingItems, name_of, orders, row, things_of
+from calibration.image2ecog.things import score as score_of
 from calibration.image2ecog.trained import Trained
 from calibration.metrics import Draws
-from calibration.tables.items import Items, Row, row
-from calibration.tables.items import score as score_of
+from calibration.tables.items import Row
 from calibration.tables.table import Table
 
 VALUES_R = "r of values"
@@ -84,14 +85,17 @@ def heads(trained: Trained, settings: Image2EcogSettings, seeds: Sequence[int], 
 
 def values_of(material: Material, fitted: Sequence[Fitted], plan: Plan) -> ChannelScores:
     """Mean over folds and seeds of the correlation of values."""
-    return joined_channels(material, [values_r(one, material, plan.draws) for one in fitted], len(plan.folds))
+    each = [values_r(one, material, plan.draws) for one in fitted]
+    tested = np.unique(material.image[fitted[0].parts.test])
+    permuted = name_of(things_of(material, fitted[0].settings, tested))
+    return joined_channels(material, each, len(plan.folds), permuted)
 
 
 def classifier(trained: Trained, settings: Image2EcogSettings, seeds: Sequence[int], plan: Plan) -> Table:
     """Whether the first stage tells the categories of things it was not trained on."""
     keys = keys_of(trained, settings.but(model="classification-regressor"), seeds, plan)
     made, n = trained.of(keys), len(seeds) * len(plan.folds)
-    found: dict[str, list[Items]] = {}
+    found: dict[str, list[ThingItems]] = {}
     for at, (subject, material) in enumerate(trained.subjects.items()):
         each = [told(fitted, material, plan.draws) for fitted in made[at * n : (at + 1) * n]]
         found[subject] = [joined(each[k : k + len(plan.folds)]) for k in range(0, n, len(plan.folds))]
@@ -103,17 +107,18 @@ def classifier(trained: Trained, settings: Image2EcogSettings, seeds: Sequence[i
     return Table([over("images", ACCURACY, values, chances, plan.draws)])
 
 
-def same_answers(first: Sequence[Items], second: Sequence[Items]) -> bool:
+def same_answers(first: Sequence[ThingItems], second: Sequence[ThingItems]) -> bool:
     """Whether two subjects' classifiers were right about the same of the same images."""
     return all(np.array_equal(a.each, b.each) for a, b in zip(first, second, strict=True))
 
 
-def told(fitted: Fitted, material: Material, draws: Draws) -> Items:
-    """Which tested images got their category; the null permutes categories."""
+def told(fitted: Fitted, material: Material, draws: Draws) -> ThingItems:
+    """Which tested images got their category; the null permutes categories, those of a thing's views together."""
     shown = np.unique(material.image[fitted.parts.test])
     said, own = fitted.classify(material.images[shown]), np.asarray(material.category[shown])
-    rng = np.random.default_rng(draws.seed)
-    null = np.array([np.mean(said == rng.permutation(own)) for _ in range(draws.permutations)])
+    thing = things_of(material, fitted.settings, shown)
+    null = (said == own[orders(thing, draws)]).mean(1)
     chance = 1 / len(material.categories)
     note = f"{len(material.categories)} categories, {fitted.settings.split} split"
-    return Items(ACCURACY, (said == own).astype(float), chance, null, note=note, permuted="categories")
+    right, permuted = (said == own).astype(float), f"categories between {name_of(thing)}"
+    return ThingItems(ACCURACY, right, chance, null, note=note, permuted=permuted, thing=thing)

@@ -11,6 +11,7 @@ from calibration import calibrate
 from calibration.calibrate import CalibrationResult
 from calibration.calibrate_response import settings_of
 from calibration.evaluate import evaluate
+from calibration.image2ecog.pictures import things_by_label
 from calibration.recipe import Recipe, load_recipe, recipe_from
 from streamkit.bundle import load_bundle
 from streamkit.errors import ConfigError
@@ -82,6 +83,20 @@ def test_live_is_offline_and_evaluation_finds_the_same_scores(made: CalibrationR
     for score, again in zip(made.scores[:4], found.scores, strict=True):
         assert (score.name, again.n) == (again.name, score.n)
         assert again.value == pytest.approx(score.value, rel=1e-3, abs=1e-4)
+        for one in (score, again):  # five things in two views each
+            assert "bootstrap over things" in one.note
+            assert "119 permutations of things" in one.note
+            assert one.p >= 1 / 120
+
+
+def test_things_are_what_the_markers_say_unless_trials_are_split(made: CalibrationResult) -> None:
+    recording = read_recording(made.held_out_recordings[0])
+    labels = (*made.bundle.contract.output.labels, "unknown.png")
+    things = things_by_label(recipe_of(), [recording], labels)
+    assert len(set(things.values())) == 6
+    assert len({things[label] for label in labels if label.startswith(labels[0].rsplit("_", 1)[0])}) == 1
+    by_trial = things_by_label(recipe_of(model__args__split="trial"), [recording], labels)
+    assert len(set(by_trial.values())) == len(labels)
 
 
 def test_every_backend_predicts_the_same_epoch(made: CalibrationResult) -> None:

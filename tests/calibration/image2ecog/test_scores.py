@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from calibration.image2ecog.scores import EV, MSE, R, compared, joined, score_arrays, values_r
+from calibration.image2ecog.things import score
 from calibration.metrics import Draws
 from tests.calibration.image2ecog.toy import DRAWS, fitted, subject
 
@@ -44,12 +45,18 @@ def test_permuted_images_get_what_is_common_to_all_of_them() -> None:
     assert items.chance == pytest.approx(null[:, 1].mean(), abs=0.05)
 
 
-def test_images_count_by_their_trials() -> None:
-    own = np.array([0, 0, 0, 1])
-    Y = RNG.standard_normal((4, 1, 30))
-    said = RNG.standard_normal((2, 1, 30))
-    each = [np.corrcoef(Y[k, 0], said[own[k], 0])[0, 1] for k in range(4)]
-    assert score_arrays(Y, said, own, np.array([0]), 1)[R].channels()[0] == pytest.approx(np.mean(each))
+def test_every_image_counts_once_however_many_trials_it_has() -> None:
+    own = np.repeat(np.arange(6), (50, 5, 5, 5, 5, 5))
+    common = RNG.standard_normal(30)
+    Y = np.where(own[:, None] == 0, 0, common)[:, None] + RNG.standard_normal((len(own), 1, 30))
+    found = score_arrays(Y, np.repeat(common[None, None], 6, axis=0), own, np.array([0]), 1)[R]
+    items = found.items(slice(None), Draws(100, 200, 0))
+    assert items.each[0] < 0.5 * items.each[1:].mean()
+    assert items.each.mean() == pytest.approx(items.chance)
+    assert items.null.mean() == pytest.approx(items.chance)
+    assert items.each.mean() == pytest.approx(found.channels()[0])
+    assert score([items], Draws(100, 200, 0)).p == 1
+    assert "every image once" in items.note
 
 
 def test_folds_are_joined_image_by_image() -> None:
