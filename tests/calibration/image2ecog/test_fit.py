@@ -26,7 +26,9 @@ def channel_r(model: str, signal: float = 1.0, **changes: object) -> tuple[np.nd
 @MODELS
 def test_things_never_seen_are_predicted_where_there_is_a_signal_and_nowhere_else(model: str) -> None:
     r, null = channel_r(model)
-    assert (r[:6] > np.percentile(null[:, :6], 99, axis=0)).all()
+    assert r[:6].mean() > null[:, :6].mean(1).max()
+    # One electrode may answer two of five things alike: with those traded, it scores the same.
+    assert (r[:6] > np.percentile(null[:, :6], 95, axis=0)).all()
     above = r[6:] - null[:, 6:].mean(0)
     assert abs(above).max() < 0.05
 
