@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.brainae.scores import encoding_tables, hits_of
+from calibration.brainae.scores import counted, each_shown, encoding_tables, hits_of
 from calibration.image2ecog.recordings import facts_of
 from calibration.image2ecog.settings import OF_THE_TRAINING, Image2EcogSettings
 from calibration.image2ecog.things import ThingItems, beside, name_of, orders, own_of, score
@@ -33,15 +33,12 @@ def retrieval(values: Array, right: Indices, thing: Indices, draws: Draws) -> li
         ``(m,)`` which thing each picture shows: views of one are found or confused together, so whole things are drawn
         for the interval and permuted.
     """
-    rows, (n, m) = np.arange(len(right)), values.shape
-    moved, note = orders(thing, draws)[:, right], f"{n} responses, {m} candidates"
-    made = []
+    rows, m, each, shown = np.arange(len(right)), values.shape[1], each_shown(right), thing[np.unique(right)]
+    moved, note, unit, made = orders(thing, draws)[:, right], counted(right, m), name_of(thing), []
     for k, hits in hits_of(values).items():
-        null = hits[rows, moved].mean(1)
-        permuted = name_of(thing)
-        made.append(
-            ThingItems(f"retrieval top-{k}", hits[rows, right], k / m, null, False, note, permuted, thing=thing[right])
-        )
+        null = np.array([each(hits[rows, other]).mean() for other in moved])
+        own = each(hits[rows, right])
+        made.append(ThingItems(f"retrieval top-{k}", own, k / m, null, False, note, unit, thing=shown))
     return made
 
 

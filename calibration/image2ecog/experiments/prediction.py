@@ -120,5 +120,6 @@ def told(fitted: Fitted, material: Material, draws: Draws) -> ThingItems:
     null = (said == own[orders(thing, draws)]).mean(1)
     chance = 1 / len(material.categories)
     note = f"{len(material.categories)} categories, {fitted.settings.split} split"
-    right, permuted = (said == own).astype(float), f"categories between {name_of(thing)}"
-    return ThingItems(ACCURACY, right, chance, null, note=note, permuted=permuted, thing=thing)
+    right, unit = (said == own).astype(float), name_of(thing)
+    permuted = f"categories between {unit}"
+    return ThingItems(ACCURACY, right, chance, null, False, note, unit, permuted, thing=thing)

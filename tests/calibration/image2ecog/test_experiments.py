@@ -144,7 +144,7 @@ def test_nobody_beats_the_answers_without_noise() -> None:
     best = oracle(subject(), clean, SETTINGS, DRAWS)
     (items,) = best.items[R]
     assert items.each.mean() > line("subjects", "s0, all")["value"]
-    assert items.permuted == "things"
+    assert items.unit == "things"
     with pytest.raises(BadInput, match="shows other images"):
         oracle(subject(), subject(1), SETTINGS, DRAWS)
 
