@@ -77,12 +77,12 @@ class Connection:
     def pull_strings(self) -> list[tuple[str, float]]:
         """Everything buffered as text (the first channel) and corrected stamp."""
         try:
-            rows, stamps = self._inlet.pull_chunk(0.0, 1024)
-        except (RuntimeError, UnicodeDecodeError):
+            rows, stamps = self._inlet.pull_chunk(0.0, 1024, as_numpy=True)
+        except RuntimeError:
             self.lost = True
             return []
-        offset = self.offset() if stamps else 0.0
-        return [(row[0], stamp + offset) for row, stamp in zip(rows, stamps, strict=True)]
+        offset = self.offset() if len(stamps) else 0.0
+        return [(row[0].decode("utf-8", "replace"), float(t) + offset) for row, t in zip(rows, stamps, strict=True)]
 
     def close(self) -> None:
         """Let go of the stream, off the drawing thread: closing may wait for the network."""

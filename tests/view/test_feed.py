@@ -13,6 +13,7 @@ import numpy as np
 import pylsl
 import pytest
 
+from apps.view.connection import Connection
 from apps.view.feed import Feed
 from apps.view.state.discovery import DiscoveryState
 from apps.view.state.view import ViewState
@@ -114,6 +115,21 @@ def test_markers_of_strangers_are_dropped_once_it_is_known_whose_signal_is_shown
     assert watch(state, feed, lambda: not stranger.have_consumers())
     assert all(event.stream != "their markers" for event in state.signals.events)
     feed.close()
+
+
+def test_a_marker_that_is_not_utf8_loses_no_stream(unique_id: str) -> None:
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo("words", "Markers", 1, 0.0, "string", unique_id))
+    connection = Connection(pylsl.resolve_byprop("source_id", unique_id, 1, 30.0)[0])
+    assert connection.wait(30.0)
+    assert outlet.wait_for_consumers(30.0)
+    for stamp, label in enumerate((b"a", b"gr\xfcn", b"b"), 5):
+        outlet.push_sample([label], float(stamp))
+    heard: list[tuple[str, float]] = []
+    until = pylsl.local_clock() + 30.0
+    while len(heard) < 3 and not connection.lost and pylsl.local_clock() < until:
+        heard += connection.pull_strings()
+    assert heard == [("a", 5.0), ("gr\ufffdn", 6.0), ("b", 7.0)]
+    connection.close()
 
 
 def test_a_stream_still_there_but_of_no_part_any_more_is_let_go(session: FakeSession, unique_id: str) -> None:
