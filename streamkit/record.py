@@ -115,6 +115,7 @@ class Recorder:
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
         self._writer: XdfWriter | None = None
+        self._ended = False
 
     def start(self) -> None:
         """Find the streams, open them and begin to record; returns once no sample of them is missed any more.
@@ -146,6 +147,8 @@ class Recorder:
     def stop(self) -> None:
         """Take what has arrived, then write the end of the file and ``recording.json``.
 
+        One that was interrupted, by Ctrl-C for example, is finished by the next; after that it does nothing.
+
         Raises
         ------
         RecordingError
@@ -156,16 +159,17 @@ class Recorder:
             thread.join()
         for source in self.sources:
             source.inlet.close()
-        if self._writer is None or (self._writer.closed and self._error is None):
+        if self._writer is None or self._ended:
             return
         try:
             self._writer.close()
         except RecordingError as unfinished:
             self._error = self._error or unfinished
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-        write_sidecar(self._sidecar(self._writer), self.out)
+        if self._error is None:
+            write_sidecar(self._sidecar(self._writer), self.out)
+        self._ended = True
+        if self._error is not None:
+            raise self._error
 
     def run(self, duration: float | None = None) -> None:
         """Record for `duration` seconds, or until `halt` is called; the disk failing ends it as well."""

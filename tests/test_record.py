@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import queue
 import signal
 import subprocess
@@ -155,6 +156,35 @@ def test_ctrl_c_is_heard_whichever_thread_receives_it(tmp_path: Path, unique_id:
     with ctrl_c_elsewhere(recorder.halt), pytest.raises(KeyboardInterrupt):
         recorder.run()
     assert read_recording(tmp_path / "x").signal("long").stamps.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+@pytest.mark.parametrize("where", ["streamkit.record.XdfWriter.close", "streamkit.record.write_sidecar"])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_a_stop_that_was_interrupted_is_finished_by_the_next(
+    where: str, before: bool, tmp_path: Path, unique_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo("short", "EEG", 1, 100, "float32", unique_id))
+    recorder = Recorder(tmp_path / "x", [f"source_id={unique_id}"], timeout=RESOLVE_S)
+    recorder.start()
+    outlet.push_chunk(np.ones((2, 1), np.float32), [1.0, 2.0])
+    wait_for(recorder, 2)
+    work = pkgutil.resolve_name(where)
+
+    def interrupted(*args: object) -> None:
+        monkeypatch.setattr(where, work)
+        if not before:
+            work(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        recorder.stop()
+    recorder.stop()
+    assert (tmp_path / "x" / "recording.json").exists()
+    assert read_recording(tmp_path / "x").signal("short").stamps.tolist() == [1.0, 2.0]
+    written = (tmp_path / "x" / "recording.json").stat().st_mtime_ns
+    recorder.stop()
+    assert (tmp_path / "x" / "recording.json").stat().st_mtime_ns == written
 
 
 def test_a_source_that_comes_back_goes_on_in_its_stream(tmp_path: Path, unique_id: str) -> None:

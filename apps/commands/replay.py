@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -69,12 +70,29 @@ def listing(recording: Any, source_ids: dict[str, str]) -> list[str]:
 
 @contextmanager
 def until_stopped() -> Iterator[None]:
-    """Let Ctrl-C, or a request to terminate, end the body in good order instead of with an error."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Let Ctrl-C, or a request to terminate, end the body in good order instead of with an error.
+
+    A second signal disturbs nothing, for the process is ending already; a third one kills it. This holds to the end
+    of the process: the handlers are put back only where no signal came.
+    """
+    heard = 0
+
+    def hear(_number: int, _frame: FrameType | None) -> None:
+        nonlocal heard
+        heard += 1
+        if heard == 1:
+            raise KeyboardInterrupt
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, hear)
     try:
         yield
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not heard:
+            for number, handler in before.items():
+                signal.signal(number, handler)
