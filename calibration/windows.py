@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -84,16 +85,19 @@ def examples_of(
     Raises
     ------
     RecordingError
-        When not one window with a target is left.
+        When not one window with a target is left; says why.
     """
     rows: list[tuple[Window, object, str, int]] = []
     left_out: dict[str, int] = {}
+    not_cut: Counter[str] = Counter()
+    lengths: list[float] = []
     for number, recording in enumerate(recordings):
         signal = input_signal(recording, recipe.stream.name, recipe.stream.ch_names)
         processed, out = process_whole(signal, spec, config)
         if also:
             processed = align_whole(processed, also, side_chunks(recording, recipe))
-        cut = windows_of(processed, recording.events(), out.sfreq, window_config(recipe))
+        cut = windows_of(processed, recording.events(), out.sfreq, window_config(recipe), not_cut)
+        lengths.append(len(processed) / out.sfreq)
         for window, target in zip(cut, targets_of(recording, cut, recipe.target), strict=True):
             reason = "" if window.valid else "invalid samples"
             reason = reason or ("no target" if target is None else "")
@@ -103,8 +107,24 @@ def examples_of(
                 rows.append((window, target, recording.meta.group, number))
     if not rows:
         names = ", ".join(recording.meta.name for recording in recordings) or "none"
-        raise RecordingError(f"no window with a target in the recordings ({names}); left out: {left_out or 'none'}")
+        why = ", ".join(f"{n} {reason}" for reason, n in sorted((not_cut + Counter(left_out)).items())) or "none"
+        raise RecordingError(
+            f"no window with a target in the recordings ({names}); left out: {why}"
+            + (f". {_spans(window_config(recipe), out.sfreq, lengths)}" if lengths else "")
+        )
     return _stack(rows, left_out)
+
+
+def _spans(window: WindowConfig, sfreq: float, lengths: Sequence[float]) -> str:
+    """How long a window is beside the recordings, in words; `sfreq` in Hz, `lengths` in seconds."""
+    begins = f" and begins {window.tmin:g} s after its event" if window.mode == "event" else ""
+    around = f", its baseline is {list(window.baseline)} s after it" if window.baseline else ""
+    shortest, longest = min(lengths), max(lengths)
+    length = f"{shortest:.1f} s" if shortest == longest else f"{shortest:.1f} to {longest:.1f} s"
+    return (
+        f"A window is {window.n_times / sfreq:g} s long (n_times {window.n_times} at {sfreq:g} Hz){begins}{around}; "
+        f"the recordings are {length} long"
+    )
 
 
 def targets_of(recording: Recording, windows: Sequence[Window], target: TargetSection) -> list[object]:

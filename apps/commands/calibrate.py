@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from apps.out import check_out
+from apps.seed import SEED
 
 if TYPE_CHECKING:
     from calibration.calibrate import CalibrationResult
@@ -33,7 +34,7 @@ Shipped recipes: {", ".join(RECIPES)}."""
     help="Write the recordings that were kept from training here, for replay, verify and evaluate.",
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the recipe: train.epochs=3.")
-@click.option("--seed", type=int, help="Instead of the recipe's train.seed.")
+@click.option("--seed", type=SEED, help="Instead of the recipe's train.seed.")
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, file_okay=False),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from apps.seed import SEED
 from streamkit.errors import require
 
 EXAMPLE = "Example: streamkit demo --headless --out demo-out --json"
@@ -19,7 +20,7 @@ NEEDED = {"torch": "train", "skimage": "images", "openvino": "openvino", "PyQt6.
     "--out", type=click.Path(path_type=Path), default=Path("streamkit-demo"), show_default=True, help="Folder."
 )
 @click.option("--headless", is_flag=True, help="No window on screen; take screenshots offscreen.")
-@click.option("--seed", default=0, show_default=True, help="Of the simulated world and the training.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the simulated world and the training.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, out: Path, headless: bool, seed: int, as_json: bool) -> None:

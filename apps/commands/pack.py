@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from apps.out import check_out
+from apps.seed import SEED
 from streamkit.bundle import pack_onnx, read_contract
 
 EXAMPLE = "Example: streamkit pack model.onnx contract.toml --out bundles/mine"
@@ -18,7 +19,7 @@ EXAMPLE = "Example: streamkit pack model.onnx contract.toml --out bundles/mine"
 @click.argument("contract", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new bundle.")
 @click.option("--references", type=click.IntRange(1), default=8, show_default=True, help="Reference windows (noise).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the reference windows.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the reference windows.")
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is already there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(model: Path, contract: Path, out: Path, references: int, seed: int, overwrite: bool, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from apps.out import check_out
+from apps.seed import SEED
 from streamkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def show_list(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> 
     help="A pretrained network that you have, e.g. alexnet=alexnet-owt-7be5be79.pth.",
 )
 @click.option("--accept-licence", is_flag=True, help="You have read the licences of those networks and keep to them.")
-@click.option("--seed", "seeds", type=int, multiple=True, help="Of the trainings; may be repeated.")
+@click.option("--seed", "seeds", type=SEED, multiple=True, help="Of the trainings; may be repeated.")
 @click.option("--scheduler", metavar="ADDRESS", help="Train side by side: `local`, or a Dask scheduler (tcp://…).")
 @click.option("--workers", type=click.IntRange(min=1), help="How many trainings at a time with `local`.")
 @click.option(

@@ -9,6 +9,7 @@ import click
 
 from apps.commands.convert import facts, parse_options
 from apps.out import check_out
+from apps.seed import SEED
 from calibration.datasets.oracle import identification_ceiling
 from calibration.datasets.world import World, simulate, write_world
 from calibration.datasets.world_config import load_world, shipped_worlds
@@ -27,7 +28,7 @@ def show_list(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> 
 @click.command("simulate", epilog=EXAMPLE)
 @click.argument("world")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, help="Seed instead of the world's own.")
+@click.option("--seed", type=SEED, help="Seed instead of the world's own.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a value, e.g. noise.signal=0.")
 @click.option("--overwrite", is_flag=True, help="Replace a world that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -60,7 +60,7 @@ class V4Options(Options):
     which: Literal["averaged", "raw"] = "averaged"
     blocks: int = Field(default=5, ge=1)
     twin: float = Field(default=0.9, gt=0, le=1)
-    seed: int = 0
+    seed: int = Field(0, ge=0)
 
 
 def read(path: Path, options: V4Options) -> Iterator[Recording]:

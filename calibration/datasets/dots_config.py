@@ -126,7 +126,7 @@ class DotsConfig(Part):
     kind: Literal["dots"]
     name: str
     description: str = ""
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     groups: dict[str, int]
     clip: Clip
     spikes: Spikes = Spikes()

@@ -147,7 +147,7 @@ class EcogWorldConfig(Part):
     kind: Literal["visual-ecog"]
     name: str
     description: str = ""
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     subjects: int = Field(default=8, ge=1)
     images: Images = Images()
     presentation: Presentation = Presentation(on=0.2, off=0.6)

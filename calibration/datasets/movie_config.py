@@ -153,7 +153,7 @@ class MovieConfig(Part):
     kind: Literal["movie"]
     name: str
     description: str = ""
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     parts: dict[str, Runs]
     film: Film = Film()
     areas: tuple[Area, ...] = Field(min_length=1)

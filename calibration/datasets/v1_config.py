@@ -77,7 +77,7 @@ class V1Config(Part):
     kind: Literal["v1"]
     name: str
     description: str = ""
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     animals: tuple[str, ...] = Field(default=("m1",), min_length=1)
     groups: dict[str, Group]
     patches: Patches = Patches()

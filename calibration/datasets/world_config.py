@@ -31,7 +31,7 @@ class WorldOptions(Options):
     """
 
     world: str = ""
-    seed: int | None = None
+    seed: int | None = Field(None, ge=0)
     set: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -198,7 +198,7 @@ class WorldConfig(Part):
 
     name: str
     description: str = ""
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     streams: tuple[str, ...] = ("spikes", "eeg")
     groups: dict[str, Group]
     patches: Patches = Patches()

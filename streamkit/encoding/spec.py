@@ -11,7 +11,7 @@ from streamkit.inference import Graph
 from streamkit.inference.runners import Parts
 from streamkit.inference.runners.base import single_problems, tensor_problems
 from streamkit.preprocess import WindowConfig
-from streamkit.preprocess.window import check_window
+from streamkit.preprocess.window import OffsetS, check_window
 from streamkit.types import StreamSpec
 
 
@@ -38,8 +38,8 @@ class EncodingSpec(BaseModel):
     features: str = "stimulus_features"
     labels: tuple[str, ...] = Field(min_length=1)
     n_times: PositiveInt
-    tmin: float = 0.0
-    baseline: tuple[float, float] | None = None
+    tmin: OffsetS = 0.0
+    baseline: tuple[OffsetS, OffsetS] | None = None
 
     @model_validator(mode="after")
     def _each_once(self) -> EncodingSpec:

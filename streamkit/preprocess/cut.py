@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -12,7 +13,13 @@ from streamkit.preprocess.window import WindowConfig, check_rate, event_sample
 from streamkit.types import Chunk, Event, Mask, Window
 
 
-def windows_of(processed: Chunk, events: Sequence[Event], sfreq: float, config: WindowConfig) -> list[Window]:
+def windows_of(
+    processed: Chunk,
+    events: Sequence[Event],
+    sfreq: float,
+    config: WindowConfig,
+    left_out: Counter[str] | None = None,
+) -> list[Window]:
     """Cut every window of one whole processed recording.
 
     Parameters
@@ -25,6 +32,8 @@ def windows_of(processed: Chunk, events: Sequence[Event], sfreq: float, config: 
         Rate of the processed samples in Hz.
     config
         What to cut.
+    left_out
+        Takes up how many windows there are not, by the reasons of `Windower.counts`; None where nobody asks.
 
     Returns
     -------
@@ -44,9 +53,16 @@ def windows_of(processed: Chunk, events: Sequence[Event], sfreq: float, config: 
         processed = dataclasses.replace(processed, gap=gap)
     if config.gaps in ("hold", "zero"):
         processed = _filled(processed, gap, sfreq, config)
-    places = _hops(processed, config) if config.mode == "hop" else _events(processed, events, sfreq, config)
-    windows = [_window(processed, at, event, sfreq, config) for at, event in places]
-    return _with_gaps([window for window in windows if window is not None], processed)
+    lost: Counter[str] = Counter() if left_out is None else left_out
+    places = _hops(processed, config) if config.mode == "hop" else _events(processed, events, sfreq, config, lost)
+    windows = []
+    for at, event in places:
+        window = _window(processed, at, event, sfreq, config)
+        if isinstance(window, Window):
+            windows.append(window)
+        else:
+            lost[window] += 1
+    return _with_gaps(windows, processed)
 
 
 def _filled(processed: Chunk, gap: Mask, sfreq: float, config: WindowConfig) -> Chunk:
@@ -82,16 +98,21 @@ def _hops(processed: Chunk, config: WindowConfig) -> Iterator[tuple[int, None]]:
         yield start, None
 
 
-def _events(processed: Chunk, events: Sequence[Event], sfreq: float, config: WindowConfig) -> list[tuple[int, Event]]:
+def _events(
+    processed: Chunk, events: Sequence[Event], sfreq: float, config: WindowConfig, lost: Counter[str]
+) -> list[tuple[int, Event]]:
     places = []
-    for event in events:
-        at = event_sample(processed.stamps, event.stamp, sfreq, final=True) if config.matches(event.label) else None
+    for event in filter(lambda event: config.matches(event.label), events):
+        at = event_sample(processed.stamps, event.stamp, sfreq, final=True)
         if at is not None and at != clock.NO_SAMPLE:
             places.append((at, event))
+        else:
+            lost["late" if len(processed) and event.stamp < processed.stamps[0] else "no_sample"] += 1
     return sorted(places, key=lambda place: (place[0], place[1].stamp))
 
 
-def _window(processed: Chunk, at: int, event: Event | None, sfreq: float, config: WindowConfig) -> Window | None:
+def _window(processed: Chunk, at: int, event: Event | None, sfreq: float, config: WindowConfig) -> Window | str:
+    """The window of the event at sample `at`, or why there is none."""
     start = at + round(config.tmin * sfreq)
     stop = start + config.n_times
     first, last = min(at, start), max(at, stop - 1)
@@ -101,10 +122,10 @@ def _window(processed: Chunk, at: int, event: Event | None, sfreq: float, config
         baseline = slice(at + round(config.baseline[0] * sfreq), at + round(config.baseline[1] * sfreq))
         first, last, newest = min(first, baseline.start), max(last, baseline.stop - 1), max(newest, baseline.stop - 1)
     if first < 0 or last >= len(processed):
-        return None
+        return "late" if first < 0 else "incomplete"
     crosses = processed.gap is not None and bool(processed.gap[first + 1 : last + 1].any())
     if crosses and config.gaps != "flag":
-        return None
+        return "gap"
     data = processed.data[start:stop]
     if config.baseline is not None:
         data = (data - processed.data[baseline].mean(axis=0, dtype=np.float64)).astype(np.float32)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from streamkit import clock
 from streamkit.errors import ConfigError
 from streamkit.types import Stamps, StreamSpec
+
+MAX_OFFSET_S = 3600.0
+OffsetS = Annotated[float, Field(ge=-MAX_OFFSET_S, le=MAX_OFFSET_S, allow_inf_nan=False)]
+"""Seconds after an event, negative before it."""
 
 
 class WindowConfig(BaseModel):
@@ -23,7 +27,7 @@ class WindowConfig(BaseModel):
     n_times
         Samples in a window.
     tmin
-        Event mode: the first sample is ``round(tmin * sfreq)`` samples after the event's.
+        Event mode: the first sample is ``round(tmin * sfreq)`` samples after the event's. At most an hour away.
     hop
         Hop mode: processed samples from one window to the next. Window *k* starts at sample ``k * hop``
         of the stream.
@@ -45,9 +49,9 @@ class WindowConfig(BaseModel):
 
     mode: Literal["event", "hop"]
     n_times: PositiveInt
-    tmin: float = 0.0
+    tmin: OffsetS = 0.0
     hop: PositiveInt | None = None
-    baseline: tuple[float, float] | None = None
+    baseline: tuple[OffsetS, OffsetS] | None = None
     events: tuple[str, ...] = Field(default=("*",), min_length=1)
     gaps: Literal["skip", "hold", "zero", "flag"] = "skip"
 

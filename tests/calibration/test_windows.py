@@ -94,6 +94,29 @@ def test_no_event_of_the_target_is_an_error_that_says_so():
         examples_of(recordings, spec, PreprocessConfig(), recipe)
 
 
+@pytest.mark.parametrize(
+    ("window", "why"),
+    [
+        (
+            {"n_times": 100_000},
+            "80 incomplete. A window is 1000 s long (n_times 100000 at 100 Hz) and begins 0 s after",
+        ),
+        (
+            {"n_times": 10, "tmin": 3000.0},
+            "80 incomplete. A window is 0.1 s long (n_times 10 at 100 Hz) and begins 3000",
+        ),
+        ({"n_times": 10, "tmin": -3000.0}, "80 late. A window is 0.1 s long"),
+        ({"n_times": 2000, "baseline": [-2.0, 0.0]}, "74 incomplete, 6 late. A window is 20 s long"),
+    ],
+)
+def test_windows_beyond_the_recordings_are_said_to_be(window: dict, why: str):
+    recipe, recordings, spec = made("class", window={"mode": "event", **window})
+    with pytest.raises(RecordingError, match="no window with a target") as refused:
+        examples_of(recordings, spec, PreprocessConfig(), recipe)
+    assert f"(toy-0, toy-1); left out: {why}" in str(refused.value)
+    assert str(refused.value).endswith("; the recordings are 21.0 s long")
+
+
 def test_a_label_belongs_to_the_first_pattern_that_fits():
     assert class_of("face_07", {"face_*": "face", "*": "other"}) == "face"
     assert class_of("house", {"face_*": "face"}) is None

@@ -105,6 +105,12 @@ def test_a_label_twice_is_refused() -> None:
         EncodingSpec(labels=("bear", "canoe", "bear"), n_times=N_TIMES)
 
 
+@pytest.mark.parametrize("times", [{"tmin": float("nan")}, {"baseline": (float("-inf"), 0.0)}], ids=str)
+def test_a_time_that_is_no_number_is_refused(times: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="should be a finite number"):
+        EncodingSpec(labels=("bear",), n_times=N_TIMES, **times)
+
+
 def test_a_changed_file_of_the_encoding_is_refused(tmp_path: Path) -> None:
     made = pictures.bundle(tmp_path / "bundle")
     file = made.path / "tensors.safetensors"

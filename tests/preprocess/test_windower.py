@@ -130,7 +130,9 @@ def test_events_known_in_time_give_windows_in_the_same_order_whatever_the_chunks
     for part in in_parts(processed, stream.cuts):
         windows += kept(windower.push(part))
     windows += kept(windower.finish())
-    assert_same_windows(windows, windows_of(processed, events, SPEC.sfreq, config))
+    left_out: Counter[str] = Counter()
+    assert_same_windows(windows, windows_of(processed, events, SPEC.sfreq, config, left_out))
+    assert left_out == Counter(windower.counts) - Counter(decoded=len(windows))
 
 
 @st.composite
@@ -421,6 +423,11 @@ def test_windows_cut_from_unexamined_samples_see_the_gaps_in_their_stamps():
         ({"mode": "event", "hop": 3}, "belongs to mode 'hop'"),
         ({"mode": "hop", "hop": 3, "tmin": 0.1}, "relative to an event"),
         ({"mode": "event", "baseline": (0.0, -0.1)}, "from its first time to its second"),
+        ({"mode": "event", "tmin": float("nan")}, "tmin\n  Input should be a finite number"),
+        ({"mode": "event", "tmin": float("inf")}, "tmin\n  Input should be a finite number"),
+        ({"mode": "event", "tmin": 1e300}, "tmin\n  Input should be less than or equal to 3600"),
+        ({"mode": "event", "tmin": -1e300}, "tmin\n  Input should be greater than or equal to -3600"),
+        ({"mode": "event", "baseline": (float("-inf"), 0.0)}, r"baseline\.0\n  Input should be a finite number"),
         ({"mode": "event", "n_time": 3}, "n_time"),
     ],
 )
