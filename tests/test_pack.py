@@ -108,6 +108,11 @@ def test_pack_refuses_a_window_the_model_does_not_take(folder: Path) -> None:
         ("sfreq = 100.0", "", "stream.sfreq: is missing"),
         ("[window]", "[windows]", "(tables of a contract: stream, preprocess, window, output, runner, also, encoding,"),
         ('kind = "bandpass"', 'kind = "bandpas"', "preprocess.stages.0"),
+        (
+            '"C3", "Cz", "C4"',
+            '"C3", "C3", "C4"',
+            "stream.ch_names: C3 more than once; every channel needs its own name",
+        ),
         ("[output]", "[output", "is not a readable TOML file"),
     ],
 )

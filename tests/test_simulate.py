@@ -74,7 +74,7 @@ def test_values_of_the_world_can_be_changed(world: Path, tmp_path: Path, capsys:
     [
         (("mars",), "no world 'mars': expected a TOML file or one of the shipped worlds concepts, demo, eeg"),
         (("demo", "--set", "noise.sgnal=1"), "Valid keys there: gain_sd, signal"),
-        (("demo", "--set", "noise"), "expected KEY=VALUE"),
+        (("demo", "--set", "noise"), "--set 'noise': expected KEY=VALUE, e.g. noise.signal=0"),
         (("demo", "--set", 'groups.test.photographs=["camera"]'), "photograph 'camera' is in the groups"),
     ],
 )

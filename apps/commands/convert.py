@@ -59,13 +59,13 @@ def command(
         click.echo(json.dumps({"dataset": row.name, "out": str(out), "recordings": written}))
 
 
-def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """``KEY=VALUE`` pairs as a dictionary; a value that reads as JSON is taken as such."""
+def parse_options(pairs: tuple[str, ...], option: str = "--option", example: str = "subject=1") -> dict[str, Any]:
+    """``KEY=VALUE`` pairs of an option as a dictionary; a value that reads as JSON is taken as such."""
     parsed: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise ConfigError(f"--option {pair!r}: expected KEY=VALUE, e.g. subject=1")
+            raise ConfigError(f"{option} {pair!r}: expected KEY=VALUE, e.g. {example}")
         try:
             parsed[key.strip()] = json.loads(value)
         except json.JSONDecodeError:

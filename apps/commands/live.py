@@ -135,8 +135,12 @@ def command(
         raise BadInput(f"--stimuli {stimuli}: there is no such folder; give one with image files")
     if view:
         check_window()
+    loaded = load_bundle(bundle)
+    sides = len(loaded.contract.also)
+    if len(also) > sides:
+        raise BadInput(f"--also {also[sides]}: side streams that the bundle reads: {sides or 'none'}; leave this out")
     session = Session(
-        load_bundle(bundle),
+        loaded,
         stream=stream,
         also=also,
         markers=markers or None,

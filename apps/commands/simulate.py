@@ -45,7 +45,7 @@ def command(world: str, out: Path, seed: int | None, changes: tuple[str, ...], o
     def progress(step: str) -> None:
         click.echo(step, err=True)
 
-    made = simulate(load_world(world, parse_options(changes)), seed, progress)
+    made = simulate(load_world(world, parse_options(changes, "--set", "noise.signal=0")), seed, progress)
     folders = write_world(made, out, overwrite, progress)
     if as_json:
         recordings = [facts(r, folder) for r, folder in zip(made.recordings.values(), folders, strict=True)]

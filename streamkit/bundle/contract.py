@@ -73,6 +73,10 @@ class Contract(Part):
         if self.gallery is not None and self.output.kind != "probabilities":
             kind = self.output.kind
             raise ValueError(f"gallery: a picture per label goes with output.kind 'probabilities', not {kind!r}")
+        names = self.stream.ch_names
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"stream.ch_names: {', '.join(twice)} more than once; every channel needs its own name")
         if self.stream.source_id or self.stream.hostname:
             raise ValueError("stream: source_id and hostname name one outlet; a contract leaves them empty")
         return self

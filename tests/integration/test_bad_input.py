@@ -303,6 +303,12 @@ def test_a_backend_that_cannot_run_the_bundle_says_which_can(streamkit: Any, thi
     assert "use openvino or onnxruntime" in said.err
 
 
+def test_queries_for_side_streams_that_the_bundle_has_not_are_refused(streamkit: Any, things: Path) -> None:
+    said = streamkit("live", things / "hop.bundle", "--also", "type=Gaze", "--timeout", "0.1", "--json")
+    assert (said.status, said.out) == (2, "")
+    assert "--also type=Gaze: side streams that the bundle reads: none; leave this out" in said.err
+
+
 # Missing packages and displays
 
 
