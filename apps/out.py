@@ -55,3 +55,34 @@ def check_out(path: Path | None, what: str = "OUT") -> None:
         raise BadInput(f"{what} {path}: {base} is not a folder, so nothing can be written in it. Choose another place.")
     if not os.access(base, os.W_OK):
         raise BadInput(f"{what} {path}: {base} cannot be written to. Choose another place, or change its permissions.")
+
+
+def check_apart(path: Path | None, what: str) -> None:
+    """Raise BadInput where `path` is a bundle or a recording folder, or lies in one; None will do.
+
+    What is added to a bundle makes it unreadable, and a recording is kept as it is.
+
+    Parameters
+    ----------
+    path
+        Folder to be written; it need not exist.
+    what
+        The option that named it, for the message.
+    """
+    from streamkit.bundle.manifest import MANIFEST
+    from streamkit.recording.native import XDF
+    from streamkit.recording.sidecar import JSON
+
+    if path is None:
+        return
+    whole = path.resolve()
+    for folder in (whole, *whole.parents):
+        for kind, names in (("bundle", (MANIFEST,)), ("recording", (XDF, JSON))):
+            if any((folder / name).is_file() for name in names):
+                raise BadInput(f"{what} {path}: {folder} is a {kind}, to which nothing is added: choose another folder")
+
+
+def check_empty(folder: Path | None, what: str, overwrite: bool) -> None:
+    """Raise BadInput where `folder` holds anything, unless `overwrite`; None will do, and one that is not there."""
+    if folder is not None and not overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise BadInput(f"{what} {folder} is not empty: choose another folder, or write into it with --overwrite")

@@ -12,7 +12,7 @@ import click
 
 from apps.backend_options import backend_options, told
 from apps.commands.calibrate import score_json, score_lines
-from apps.out import check_out
+from apps.out import check_apart, check_empty, check_out
 
 if TYPE_CHECKING:
     from streamkit.inference import Wish
@@ -22,10 +22,17 @@ if TYPE_CHECKING:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("recordings", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RECORDING...")
 @click.option("--report", type=click.Path(path_type=Path, file_okay=False), help="Write an HTML page with plots here.")
+@click.option("--overwrite", is_flag=True, help="Write the report into a folder that is not empty.")
 @backend_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
-    bundle: Path, recordings: tuple[Path, ...], report: Path | None, wish: Wish, strict: bool, as_json: bool
+    bundle: Path,
+    recordings: tuple[Path, ...],
+    report: Path | None,
+    overwrite: bool,
+    wish: Wish,
+    strict: bool,
+    as_json: bool,
 ) -> None:
     """Score BUNDLE on one or more recordings, with chance level and confidence interval.
 
@@ -37,6 +44,8 @@ def command(
     from streamkit.recording import read_recording
 
     check_out(report, "--report")
+    check_apart(report, "--report")
+    check_empty(report, "--report", overwrite)
     loaded = load_bundle(bundle)
     read = [read_recording(path) for path in recordings]
     with contextlib.redirect_stdout(sys.stderr):

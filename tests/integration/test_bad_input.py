@@ -441,6 +441,39 @@ def test_what_is_there_is_not_overwritten(streamkit: Any, things: Path, line: st
     assert (things / "recording" / "recording.xdf").read_bytes() == before
 
 
+def test_a_report_is_written_into_a_folder_that_holds_something_only_when_told(
+    streamkit: Any, things: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "site" / "index.html"
+    page.parent.mkdir()
+    page.write_text("mine")
+    line = ("evaluate", things / "event.bundle", things / "recording", "--report", page.parent, "--json")
+    said = streamkit(*line)
+    assert (said.status, said.out) == (2, "")
+    assert f"--report {page.parent} is not empty: choose another folder, or write into it with --over" in said.err
+    assert page.read_text() == "mine"
+    assert streamkit(*line, "--overwrite").status == 0
+    assert "Evaluation: event.bundle" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("report", "kind"),
+    [("hop.bundle", "bundle"), ("hop.bundle/report", "bundle"), ("link", "bundle"), ("recording/a/b", "recording")],
+)
+def test_a_report_is_never_put_into_a_bundle_or_a_recording(
+    streamkit: Any, things: Path, tmp_path: Path, report: str, kind: str
+) -> None:
+    for name in ("hop.bundle", "recording"):
+        copied(things, name, tmp_path)
+    (tmp_path / "link").symlink_to("hop.bundle")
+    before = sorted(tmp_path.rglob("*"))
+    line = ("evaluate", things / "event.bundle", things / "recording", "--report", tmp_path / report, "--overwrite")
+    said = streamkit(*line, "--json")
+    assert (said.status, said.out) == (2, "")
+    assert f"is a {kind}, to which nothing is added: choose another folder" in said.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_overwriting_never_replaces_what_is_not_a_recording(streamkit: Any, things: Path, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("dear")
