@@ -138,7 +138,9 @@ def calibrate(
     kept, held = hold_out([r.meta.group for r in recordings], recipe.split.held_out)
     unseen = [r for r in recordings if r.meta.group in held]
     for recording in unseen if held_out_dir is not None else ():
-        check_free(Path(held_out_dir) / recording.meta.name, "--held-out", overwrite)
+        place = Path(held_out_dir) / recording.meta.name
+        _check_beside(Path(out), place)
+        check_free(place, "--held-out", overwrite)
     checkpoints = None if resume is None else Path(resume)
     maker = MAKERS_BY_METHOD.get(recipe.train.method) or MAKERS.get(recipe.target.kind)
     if maker is not None:
@@ -219,6 +221,16 @@ def check_free(path: Path, option: str, overwrite: bool) -> None:
     """Refuse a place that is taken before hours are spent on what should go there."""
     if path.exists() and not overwrite:
         raise BundleError(f"{path} is there already: choose another {option}, or allow overwriting with --overwrite")
+
+
+def _check_beside(bundle: Path, held_out: Path) -> None:
+    """Refuse a held-out recording in the bundle, which nothing could open then, and a bundle in the recording."""
+    one, other = bundle.resolve(), held_out.resolve()
+    if one.is_relative_to(other) or other.is_relative_to(one):
+        raise ConfigError(
+            f"--out {bundle} and the held-out recording {held_out} would lie one in the other: choose another "
+            "--held-out"
+        )
 
 
 def read_recordings(recipe: Recipe, data_path: str | Path | None, progress: Progress) -> list[Recording]:

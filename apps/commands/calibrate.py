@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from apps.out import check_out
+from apps.out import check_apart, check_out
 from apps.seed import SEED
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def command(
 
     check_out(out, "--out")
     check_out(held_out, "--held-out")
+    check_apart(held_out, "--held-out")
     check_out(resume, "--resume")
     flags = {"accelerator": device, "devices": devices, "precision": precision}
     said = [f"train.{key}={value}" for key, value in flags.items() if value is not None]

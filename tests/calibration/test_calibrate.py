@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -154,6 +155,22 @@ def test_a_bundle_in_the_way_is_found_before_anything_is_trained(tmp_path):
     run(tmp_path)
     with pytest.raises(BundleError, match="there already: choose another --out"):
         run(tmp_path, model={"name": "no such model"})
+
+
+@pytest.mark.parametrize(
+    ("out", "held"), [("b", "b"), ("b", "b/report"), ("held/toy-3", "held"), ("held/toy-3/b", "held")], ids=str
+)
+def test_a_bundle_and_held_out_recordings_never_lie_one_in_the_other(tmp_path, monkeypatch, out, held):
+    monkeypatch.setattr(import_module("calibration.calibrate"), "prepare", lambda *_: pytest.fail("it began to train"))
+    with pytest.raises(ConfigError, match="would lie one in the other: choose another --held-out"):
+        calibrate(recipe_from(toy.document(), "test"), None, tmp_path / out, held_out_dir=tmp_path / held)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_bundle_may_lie_beside_the_held_out_recordings(tmp_path):
+    result = calibrate(recipe_from(toy.document(), "test"), None, tmp_path / "b", held_out_dir=tmp_path)
+    assert load_bundle(tmp_path / "b").hash == result.bundle.hash
+    assert read_recording(tmp_path / "toy-3").meta.name == "toy-3"
 
 
 def test_a_recording_of_another_rate_is_refused_by_evaluate(tmp_path):

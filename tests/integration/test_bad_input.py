@@ -474,6 +474,23 @@ def test_a_report_is_never_put_into_a_bundle_or_a_recording(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_held_out_recordings_are_never_put_into_a_bundle(streamkit: Any, things: Path) -> None:
+    line = (
+        "calibrate",
+        "p300-muse",
+        "--data",
+        things,
+        "--out",
+        "b",
+        "--held-out",
+        things / "hop.bundle",
+        "--overwrite",
+    )
+    said = streamkit(*line, "--json")
+    assert (said.status, said.out) == (2, "")
+    assert "hop.bundle is a bundle, to which nothing is added: choose another folder" in said.err
+
+
 def test_overwriting_never_replaces_what_is_not_a_recording(streamkit: Any, things: Path, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("dear")
