@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class Reproduction:
     Attributes
     ----------
     page
-        The HTML page.
+        The HTML page; there is none where nothing could be run.
     results
         Every experiment, those that could not be run included.
     """
@@ -34,6 +34,11 @@ class Reproduction:
     page: Path
     results: tuple[Result, ...]
     seconds: float
+
+    @property
+    def ran(self) -> bool:
+        """Whether any experiment was run."""
+        return not all(each.why_not for each in self.results)
 
     def facts(self) -> dict[str, Any]:
         """As JSON values."""
@@ -65,6 +70,8 @@ def paper_called(name: str) -> Paper:
 def reproduce(name: str, request: Request, out: Path, progress: Progress | None = None) -> Reproduction:
     """Run the experiments of a paper and write what they found into `out`, each as soon as it is there.
 
+    Those that cannot be run are written beside the first that was; nothing is written where none could be run.
+
     Raises
     ------
     ConfigError
@@ -74,15 +81,17 @@ def reproduce(name: str, request: Request, out: Path, progress: Progress | None 
     paper = paper_called(name)
     names = chosen(paper, request.experiments)
     check_weights(paper, request)
-    out.mkdir(parents=True, exist_ok=True)
-    results: list[Result] = []
-    page = out / "index.html"
+    done = Reproduction(paper, out / "index.html", (), 0.0)
+    saved = 0
     for result in paper.run(request, names, progress or Progress()):
-        results.append(result)
-        save(result, out, len(results))
-        done = Reproduction(paper, page, tuple(results), time.monotonic() - begin)
-        tell(done, request)
-    return Reproduction(paper, page, tuple(results), time.monotonic() - begin)
+        done = replace(done, results=(*done.results, result), seconds=time.monotonic() - begin)
+        if done.ran:
+            out.mkdir(parents=True, exist_ok=True)
+            for number, each in enumerate(done.results[saved:], saved + 1):
+                save(each, out, number)
+            saved = len(done.results)
+            tell(done, request)
+    return replace(done, seconds=time.monotonic() - begin)
 
 
 def chosen(paper: Paper, wanted: Sequence[str]) -> tuple[str, ...]:

@@ -104,6 +104,8 @@ def command(
     )
     with contextlib.redirect_stdout(sys.stderr), Bar() as progress:
         done = reproduce(paper, request, out, progress)
+    if not done.ran:
+        raise ConfigError(nothing_ran(done))
     if as_json:
         click.echo(json.dumps(done.facts()))
     else:
@@ -146,6 +148,16 @@ def paths(weights: tuple[str, ...]) -> dict[str, Path]:
             raise ConfigError(f"--weights {option!r}: expected NAME=PATH with a file or folder that is there")
         found[name] = Path(path)
     return found
+
+
+def nothing_ran(done: Reproduction) -> str:
+    """Why none of the experiments could be run, each reason once, and how to say where data and networks are."""
+    reasons = dict.fromkeys(each.why_not for each in done.results)
+    first = (
+        f"nothing of {done.paper.name} could be run, and nothing was written: give what is missing with "
+        "--data DATASET=FOLDER or --weights NAME=PATH"
+    )
+    return "\n  ".join((f"{first}:", *reasons))
 
 
 def tell(done: Reproduction) -> None:

@@ -82,6 +82,29 @@ def test_only_what_is_asked_for_is_run(tmp_path: Path) -> None:
     assert [each.name for each in module.reproduce("toy", Request("small", ("two",)), tmp_path).results] == ["two"]
 
 
+def test_nothing_is_written_and_all_that_is_missing_is_said_where_nothing_could_be_run(tmp_path: Path) -> None:
+    words = ["toy", "--out", str(tmp_path / "out"), "--json"]
+    refused = CliRunner().invoke(command, [*words, "--experiment", "two"], standalone_mode=False)
+    assert isinstance(refused.exception, ConfigError)
+    assert "nothing of toy could be run" in str(refused.exception)
+    assert str(refused.exception).endswith("with --data DATASET=FOLDER or --weights NAME=PATH:\n  no data")
+    assert not (tmp_path / "out").exists()
+    again = CliRunner().invoke(command, words, standalone_mode=False)
+    assert again.exception is None
+    assert [each["name"] for each in json.loads(again.stdout)["experiments"]] == ["one", "two"]
+
+
+def test_what_could_not_be_run_is_written_beside_the_first_that_was(tmp_path: Path) -> None:
+    done = module.reproduce("toy", Request("small", ("two", "one", "two")), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "01-two.json",
+        "02-one.json",
+        "03-two.json",
+        "index.html",
+    ]
+    assert done.page.read_text().count("not run</strong>: no data") == 2
+
+
 def test_the_command_says_where_trainings_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Request] = []
 
