@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,20 @@ import click
 from apps.out import check_out
 from streamkit.errors import BadInput
 
+LEAST = (640, 480)
+MOST = 8192
+"""Pixels of the window: width and height."""
+
 
 def _size(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
-    width, _, height = value.lower().partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) >= 640 and int(height) >= 480):
-        raise click.BadParameter(f"expected WIDTHxHEIGHT of at least 640x480, for example 1280x800, got {value!r}")
-    return int(width), int(height)
+    found = re.fullmatch(r"([0-9]{3,4})x([0-9]{3,4})", value.lower())
+    size = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not all(least <= pixels <= MOST for least, pixels in zip(LEAST, size, strict=True)):
+        raise click.BadParameter(
+            f"expected WIDTHxHEIGHT of at least {LEAST[0]}x{LEAST[1]} and at most {MOST}x{MOST}, for example 1280x800, "
+            f"got {value!r}"
+        )
+    return size
 
 
 @click.command(

@@ -138,6 +138,12 @@ def _errors_end(app: QApplication) -> Iterator[list[BaseException]]:
         sys.excepthook = before
 
 
+def last_number(folder: Path) -> int:
+    """The highest number of a picture ``view-NUMBER.png`` in `folder`; 0 where there is none."""
+    numbers = (path.stem.removeprefix("view-") for path in folder.glob("view-*.png"))
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
 def _timers(
     app: QApplication, window: Window, options: ViewOptions, child: Child | None, pictures: list[Path]
 ) -> list[QTimer]:
@@ -158,7 +164,7 @@ def _timers(
 
     def next_picture() -> None:
         folder = options.screenshots or Path()
-        pictures.append(window.snapshot(folder / f"view-{len(pictures) + 1:03d}.png"))
+        pictures.append(window.snapshot(folder / f"view-{last_number(folder) + 1:03d}.png"))
 
     if options.screenshot is not None:
         every(options.after, one_picture, once=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ pytest.importorskip("PyQt6.QtWidgets")
 from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QWidget
 
-from apps.view.app import _quits_on_signals, application
+from apps.view.app import ViewOptions, _quits_on_signals, application, run
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are told apart on POSIX only")
 
@@ -33,3 +34,11 @@ def test_a_signal_in_the_middle_of_a_frame_closes_the_window_after_it(number: si
         app.exec()
     assert open_then == [True]
     assert not window.isVisible()
+
+
+def test_pictures_count_on_from_those_that_are_there(tmp_path: Path) -> None:
+    for name in ("view-001.png", "view-007.png", "view-last.png"):
+        (tmp_path / name).write_text("mine")
+    taken = run(ViewOptions(stream="name=nobody-has-this", screenshots=tmp_path, every=0.2, duration=1.0))
+    assert [path.name for path in taken[:2]] == ["view-008.png", "view-009.png"]
+    assert (tmp_path / "view-001.png").read_text() == (tmp_path / "view-007.png").read_text() == "mine"
