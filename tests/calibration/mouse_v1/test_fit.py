@@ -8,6 +8,7 @@ import torch
 
 from calibration.metrics import Draws, column_correlations
 from calibration.mouse_v1 import fit_decoder as decoding
+from calibration.mouse_v1.fid import Fid
 from calibration.mouse_v1.fit_decoder import clamp_gradients, fit_decoder
 from calibration.mouse_v1.fit_encoder import fit_encoder, network_of
 from calibration.mouse_v1.meis import most_exciting, own_response
@@ -166,10 +167,17 @@ def test_the_gan_needs_images_to_read_through() -> None:
         fit_decoder([animal()], TOY_GAN)
 
 
+class AlwaysThree(Fid):
+    """A distance that needs no weights."""
+
+    def __call__(self, made: np.ndarray, shown: np.ndarray) -> float:
+        return 3.0
+
+
 def test_what_picked_the_epoch_is_said() -> None:
     fitted = fit_decoder([animal()], TOY_CNN.but(select="fid", epochs=1))
     assert fitted.selected_by == "SSIM loss, for FID-64 needs weights that were not given"
-    counted = fit_decoder([animal()], TOY_CNN.but(select="fid", epochs=1), fid=lambda made, shown: 3.0)  # type: ignore[arg-type]
+    counted = fit_decoder([animal()], TOY_CNN.but(select="fid", epochs=1), fid=AlwaysThree())
     assert counted.selected_by == "FID-64"
     assert counted.history.validation == [3.0]
     assert "validation ssim loss" in counted.history.logged
