@@ -30,7 +30,6 @@ from calibration.image2ecog.recordings import by_subject, material_of
 from calibration.image2ecog.scores import score
 from calibration.image2ecog.settings import OF_THE_TRAINING, Image2EcogSettings
 from calibration.image2ecog.split import Parts
-from calibration.image2ecog.things import score as score_of
 from calibration.image2ecog.things import things_of
 from calibration.made import Made
 from calibration.metrics import Draws, Score
@@ -41,6 +40,7 @@ from calibration.recipe import Recipe
 from calibration.split import hold_out
 from calibration.streams import contract_stream
 from calibration.system_settings import settings_from
+from calibration.tables import items
 from calibration.windows import Examples, window_config
 from streamkit.bundle import Contract, EncodingSpec, GraphFiles, write_bundle
 from streamkit.encoding import Correlation, RunningCorrelation
@@ -250,7 +250,7 @@ def held_out_scores(learnt: Learnt, parts: Parts, answers: Answers) -> list[Scor
     found += encoding(learnt.system.predict(material.images[shown]), np.stack(means), tested, draws)
     each = [one.items(slice(None), draws) for one in score(learnt.system, material).values()]
     found += [replace(one, name=f"{one.name}, single trials") for one in each]
-    scores = [score_of([each], draws) for each in found]
+    scores = [items.score([each], draws) for each in found]
     wanted = settings.metric or "top-1"
     main = [one for one in scores if wanted in one.name]
     if not main:

@@ -36,10 +36,11 @@ def retrieval_scores(
     """
     if thing is not None:
         from calibration.image2ecog.pictures import retrieval
-        from calibration.image2ecog.things import score
 
-        return [score([each], draws) for each in retrieval(values, np.asarray(right, int), thing, draws)]
-    return [items.score([each], draws) for each in top_k(values, np.asarray(right, int), draws, "retrieval")]
+        found = retrieval(values, np.asarray(right, int), thing, draws)
+    else:
+        found = top_k(values, np.asarray(right, int), draws, "retrieval")
+    return [items.score([each], draws) for each in found]
 
 
 def encoding_scores(

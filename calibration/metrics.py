@@ -76,6 +76,17 @@ def means_of_drawn(values: Array, draws: Draws, rng: np.random.Generator) -> Arr
     return means
 
 
+def means_by(own: NDArray[np.integer]) -> Callable[[Array], Array]:
+    """What takes values ``(n,)`` to the mean of those of each of `own` ``(n,)`` that occurs, in order of its number."""
+    _, place, counts = np.unique(own, return_inverse=True, return_counts=True)
+
+    def means(values: Array) -> Array:
+        found: Array = np.bincount(place, values) / counts
+        return found
+
+    return means
+
+
 def auc(y: NDArray[np.integer], score: Array) -> float:
     """Area under the ROC curve: how often a positive (1) scores above a negative (0), ties half. NaN for one class."""
     positive = np.asarray(y) == 1
@@ -297,31 +308,20 @@ def _over_images(
     table: Array, own: NDArray[np.intp], draws: Draws, permutations: int, sequence: NDArray | None
 ) -> tuple[float, Array, list[float], str]:
     """Mean over images of what every item ``(n, n_images)`` has at its own; resampled, permuted, and how."""
-    rng, items, counts = np.random.default_rng(draws.seed), np.arange(len(own)), np.bincount(own)
-
-    def by_image(of_each: NDArray[np.intp]) -> Array:
-        means: Array = np.bincount(own, table[items, of_each]) / counts
-        return means
-
-    each = by_image(own)
+    rng, items, by_image = np.random.default_rng(draws.seed), np.arange(len(own)), means_by(own)
+    each = by_image(table[items, own])
     if sequence is None:
         boot = means_of_drawn(each, draws, rng)
-        null = [float(by_image(rng.permutation(len(each))[own]).mean()) for _ in range(permutations)]
+        null = [float(by_image(table[items, rng.permutation(len(each))[own]]).mean()) for _ in range(permutations)]
         how = f"interval: bootstrap over images; p: {permutations} permutations of images"
         return float(each.mean()), boot, null, how
 
     said = table[items, own]
     rows, size = _blocks(len(own), draws, rng)
-    boot = np.array([_mean_of_means(said[at], own[at]) for at in rows])
+    boot = np.array([means_by(own[at])(said[at]).mean() for at in rows])
     turned = (own[rotate_within(sequence, rng)] for _ in range(permutations))
-    null = [_mean_of_means(table[items, shown], shown) for shown in turned]
+    null = [float(means_by(shown)(table[items, shown]).mean()) for shown in turned]
     return float(each.mean()), boot, null, _told(size, permutations)
-
-
-def _mean_of_means(values: Array, own: NDArray[np.intp]) -> float:
-    """Mean over the images that occur of the mean of the values of each."""
-    counts = np.bincount(own)
-    return float((np.bincount(own, values)[counts > 0] / counts[counts > 0]).mean())
 
 
 def _blocks(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calibration.brainae.fit import Fitted
 from calibration.brainae.pairs import Gallery, Pairs
-from calibration.metrics import Draws
+from calibration.metrics import Draws, means_by
 from calibration.tables.items import Items, diagonal
 from streamkit.errors import BadInput
 
@@ -99,7 +99,7 @@ def top_k(
     unit
         What the candidates are.
     """
-    rows, m, each = np.arange(len(own)), found.shape[1], each_shown(own)
+    rows, m, each = np.arange(len(own)), found.shape[1], means_by(own)
     rng = np.random.default_rng(draws.seed)
     shuffled = [rng.permutation(m)[own] for _ in range(draws.permutations)]
     made = []
@@ -107,17 +107,6 @@ def top_k(
         null = np.array([each(hits[rows, other]).mean() for other in shuffled])
         made.append(Items(f"{name} top-{k}", each(hits[rows, own]), k / m, null, note=counted(own, m), unit=unit))
     return made
-
-
-def each_shown(own: Indices) -> Callable[[Array], Array]:
-    """What takes the mean of what responses ``(n,)`` scored for each one of `own` ``(n,)``, in order of its number."""
-    _, place, counts = np.unique(own, return_inverse=True, return_counts=True)
-
-    def means(values: Array) -> Array:
-        found: Array = np.bincount(place, values) / counts
-        return found
-
-    return means
 
 
 def counted(own: Indices, n_candidates: int) -> str:

@@ -7,20 +7,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.brainae.scores import counted, each_shown, encoding_tables, hits_of
+from calibration.brainae.scores import counted, encoding_tables, hits_of
 from calibration.image2ecog.recordings import facts_of
 from calibration.image2ecog.settings import OF_THE_TRAINING, Image2EcogSettings
-from calibration.image2ecog.things import ThingItems, beside, name_of, orders, own_of, score
-from calibration.metrics import Draws, Score
+from calibration.image2ecog.things import beside, name_of, orders, own_of
+from calibration.metrics import Draws, Score, means_by
 from calibration.recipe import Recipe
 from calibration.system_settings import settings_from
+from calibration.tables import items
+from calibration.tables.items import Items
 from streamkit.recording import Recording
 
 Array = NDArray[np.floating]
 Indices = NDArray[np.integer]
 
 
-def retrieval(values: Array, right: Indices, thing: Indices, draws: Draws) -> list[ThingItems]:
+def retrieval(values: Array, right: Indices, thing: Indices, draws: Draws) -> list[Items]:
     """Whether the picture that was seen is the likeliest, and among the five likeliest; every trial counts once.
 
     Parameters
@@ -33,16 +35,16 @@ def retrieval(values: Array, right: Indices, thing: Indices, draws: Draws) -> li
         ``(m,)`` which thing each picture shows: views of one are found or confused together, so whole things are drawn
         for the interval and permuted.
     """
-    rows, m, each, shown = np.arange(len(right)), values.shape[1], each_shown(right), thing[np.unique(right)]
+    rows, m, each, shown = np.arange(len(right)), values.shape[1], means_by(right), thing[np.unique(right)]
     moved, note, unit, made = orders(thing, draws)[:, right], counted(right, m), name_of(thing), []
     for k, hits in hits_of(values).items():
         null = np.array([each(hits[rows, other]).mean() for other in moved])
         own = each(hits[rows, right])
-        made.append(ThingItems(f"retrieval top-{k}", own, k / m, null, False, note, unit, thing=shown))
+        made.append(Items(f"retrieval top-{k}", own, k / m, null, False, note, unit, group=shown))
     return made
 
 
-def encoding(predicted: Array, recorded: Array, thing: Indices, draws: Draws) -> list[ThingItems]:
+def encoding(predicted: Array, recorded: Array, thing: Indices, draws: Draws) -> list[Items]:
     """How well mean epochs are predicted: correlation and squared error over channels and time of each picture.
 
     Parameters
@@ -66,7 +68,7 @@ def encoding_of_things(
     """Scores of `encoding`, of pictures in any order: views are in order of their labels, as in a material."""
     at = np.argsort(np.array(labels))
     thing = np.array([things[labels[k]] for k in at])
-    return [score([each], draws) for each in encoding(predicted[at], recorded[at], thing, draws)]
+    return [items.score([each], draws) for each in encoding(predicted[at], recorded[at], thing, draws)]
 
 
 def things_by_label(recipe: Recipe, recordings: Sequence[Recording], labels: Sequence[str]) -> dict[str, int]:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from calibration.image2ecog.fit import Fitted
 from calibration.image2ecog.material import Material
-from calibration.image2ecog.things import ThingItems, alongside, beside, name_of, of_others, orders, own_of, things_of
+from calibration.image2ecog.things import alongside, beside, name_of, of_others, orders, own_of, things_of
 from calibration.metrics import Draws
+from calibration.tables.items import Items
 
 Array = NDArray[np.floating]
 Indices = NDArray[np.integer]
@@ -60,7 +61,7 @@ class Scored:
         found = [self.table[:, at, order].mean(1) for order in moved]
         return np.array(found).reshape(len(moved), len(self.table))
 
-    def items(self, channels: Indices | slice, draws: Draws) -> ThingItems:
+    def items(self, channels: Indices | slice, draws: Draws) -> Items:
         """Mean over some channels, image by image; chance is what predictions for other things get."""
         part = self.table[channels]
         kept = part[np.isfinite(part).all((1, 2))]
@@ -131,7 +132,7 @@ def compared(Y: Array, predicted: Array) -> dict[str, Array]:
     return {R: r, MSE: squared, EV: explained}
 
 
-def joined(folds: Sequence[ThingItems]) -> ThingItems:
+def joined(folds: Sequence[Items]) -> Items:
     """One metric of several folds: their images together, every one counted once."""
     weights = np.array([len(items.each) for items in folds], float)
     first = folds[0]
@@ -141,7 +142,7 @@ def joined(folds: Sequence[ThingItems]) -> ThingItems:
         chance=float(np.average([items.chance for items in folds], weights=weights)),
         null=np.average(alongside([items.null for items in folds]), axis=0, weights=weights),
         note=f"{first.note}; {len(folds)} folds" if len(folds) > 1 else first.note,
-        thing=np.concatenate([items.thing for items in folds]),
+        group=np.concatenate([items.group for items in folds if items.group is not None]),
     )
 
 

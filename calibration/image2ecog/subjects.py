@@ -15,11 +15,11 @@ from calibration.image2ecog.plan import Plan
 from calibration.image2ecog.regions import ChannelScores
 from calibration.image2ecog.scores import METRICS, Scored, joined, score
 from calibration.image2ecog.settings import Image2EcogSettings
-from calibration.image2ecog.things import ThingItems, alongside, row
-from calibration.image2ecog.things import score as score_of
+from calibration.image2ecog.things import alongside
 from calibration.image2ecog.trained import Trained
 from calibration.metrics import Draws
-from calibration.tables.items import Row, number
+from calibration.tables.items import Items, Row, number, row
+from calibration.tables.items import score as score_of
 from calibration.tables.subjects import over_subjects
 
 Array = NDArray[np.floating]
@@ -39,7 +39,7 @@ class SubjectScores:
     """
 
     subject: str
-    items: Mapping[str, list[ThingItems]]
+    items: Mapping[str, list[Items]]
     channels: Mapping[str, ChannelScores]
 
     def value(self, metric: str, draws: Draws) -> tuple[float, float]:

@@ -7,19 +7,16 @@ too narrow, in which what knows nothing of the images is significant far too oft
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from itertools import islice, permutations, product
 from math import factorial, prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibration.image2ecog.material import Material
 from calibration.image2ecog.settings import Image2EcogSettings
-from calibration.metrics import Draws, Score
-from calibration.tables import items
-from calibration.tables.items import Items, Row, mean, number
+from calibration.metrics import Draws
+from calibration.tables.items import Items
 
 Array = NDArray[np.floating]
 Indices = NDArray[np.integer]
@@ -73,25 +70,12 @@ def alongside(nulls: Sequence[Array]) -> list[Array]:
     return [each[:n] for each in nulls]
 
 
-@dataclass(frozen=True)
-class ThingItems(Items):
-    """One metric of one trained model, image by image (or trial by trial), and the thing that each shows.
-
-    Attributes
-    ----------
-    thing
-        ``(n,)``.
-    """
-
-    thing: Indices = field(kw_only=True)
-
-
-def own_of(name: str, table: Array, thing: Indices, draws: Draws, lower: bool = False, note: str = "") -> ThingItems:
+def own_of(name: str, table: Array, thing: Indices, draws: Draws, lower: bool = False, note: str = "") -> Items:
     """Diagonal of a table ``(m, m)`` of responses to images by predictions for them; the null permutes whole things."""
     at = np.arange(len(thing))
     null = np.array([table[at, order].mean() for order in orders(thing, draws)])
     own = np.diag(table).copy()
-    return ThingItems(name, own, of_others(table, thing), null, lower, note, name_of(thing), thing=thing)
+    return Items(name, own, of_others(table, thing), null, lower, note, name_of(thing), group=thing)
 
 
 def of_others(table: Array, thing: Indices) -> float:
@@ -104,41 +88,3 @@ def of_others(table: Array, thing: Indices) -> float:
 def beside(thing: Indices) -> str:
     """What a note says of `of_others`."""
     return f"chance: predictions for other {name_of(thing)}"
-
-
-def score(seeds: Sequence[ThingItems], draws: Draws) -> Score:
-    """`calibration.tables.items.score`, with whole things drawn for the interval instead of images."""
-    first = seeds[0]
-    each = np.stack([one.each for one in seeds])
-    boot = _bootstrap(each, first.thing, draws)
-    finite, found = boot[np.isfinite(boot)], items.score(seeds, _undrawn(draws))
-    low, high = np.percentile(finite, (2.5, 97.5)) if len(finite) else (found.value, found.value)
-    undefined, n_null = int(np.isnan(each).sum()), len(first.null)
-    notes = (
-        first.note,
-        f"interval: bootstrap over {first.unit}{' and seeds' if len(seeds) > 1 else ''}",
-        f"p: {n_null} permutations of {first.permuted or first.unit}" if n_null else "",
-        f"{undefined} undefined" if undefined else "",
-    )
-    return replace(found, ci95=(float(low), float(high)), boot=boot, note="; ".join(part for part in notes if part))
-
-
-def row(label: str, seeds: Sequence[ThingItems], draws: Draws, **further: Any) -> Row:
-    """`calibration.tables.items.row`, with whole things drawn for the interval instead of images."""
-    found = score(seeds, draws)
-    line = items.row(label, seeds, _undrawn(draws), **further)
-    return line | {"ci95": [number(edge) for edge in found.ci95], "note": found.note}
-
-
-def _undrawn(draws: Draws) -> Draws:
-    return replace(draws, bootstrap=0)
-
-
-def _bootstrap(each: Array, thing: Indices, draws: Draws) -> Array:
-    rng, n_seeds = np.random.default_rng(draws.seed), len(each)
-    members = [np.flatnonzero(thing == one) for one in np.unique(thing)]
-    boot = np.empty(draws.bootstrap)
-    for k in range(draws.bootstrap):
-        drawn = np.concatenate([members[one] for one in rng.integers(len(members), size=len(members))])
-        boot[k] = mean(each[np.ix_(rng.integers(n_seeds, size=n_seeds), drawn)])
-    return boot

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,12 @@ from calibration.metrics import Draws, Score
 
 Array = NDArray[np.floating]
 Row = dict[str, Any]
+
+
+def mean(each: Array) -> float:
+    """Mean of what is defined; NaN when nothing is."""
+    defined = each[np.isfinite(each)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,10 @@ class Items:
         What an item is, in the plural: what the interval draws.
     permuted
         What was, for `null`; the items themselves where nothing is said.
+    group
+        ``(n,)`` where items are alike in groups, such as views of one thing: the interval then draws whole groups.
+    average
+        Makes one number of ``(seeds, n)``.
     """
 
     name: str
@@ -45,13 +55,15 @@ class Items:
     note: str = ""
     unit: str = "images"
     permuted: str = ""
+    group: NDArray[np.integer] | None = None
+    average: Callable[[Array], float] = mean
 
 
 def score(seeds: Sequence[Items], draws: Draws) -> Score:
-    """Mean over items and seeds.
+    """Mean over items and seeds, or what else is their average.
 
-    The interval draws items with replacement, the same ones for every seed, and with several seeds draws those as
-    well. The p value compares with the mean over seeds of permuted images.
+    The interval draws items (or groups of them) with replacement, the same ones for every seed, and with several seeds
+    draws those as well. The p value compares with the mean over seeds of permuted images.
 
     Parameters
     ----------
@@ -60,8 +72,8 @@ def score(seeds: Sequence[Items], draws: Draws) -> Score:
     """
     first = seeds[0]
     each = np.stack([items.each for items in seeds])  # (seeds, n)
-    value = mean(each)
-    boot = _bootstrap(each, draws)
+    value = first.average(each)
+    boot = _bootstrap(each, draws, first.group, first.average)
     finite = boot[np.isfinite(boot)]
     low, high = np.percentile(finite, (2.5, 97.5)) if len(finite) else (value, value)
     null = _null(seeds)
@@ -125,16 +137,17 @@ def difference(label: str, first: Sequence[Items], second: Sequence[Items], draw
         raise ValueError(f"a paired difference needs the same {first[0].unit} and seeds on both sides; given {shapes}")
     unit = first[0].unit
     paired = np.stack([after.each - before.each for before, after in zip(first, second, strict=True)])
-    paired = paired[:, np.isfinite(paired).all(0)]
+    known = np.isfinite(paired).all(0)
+    paired, group = paired[:, known], None if first[0].group is None else first[0].group[known]
     value = mean(paired)
-    low, high = np.percentile(_bootstrap(paired, draws), (2.5, 97.5)) if paired.size else (value, value)
+    low, high = np.percentile(_bootstrap(paired, draws, group), (2.5, 97.5)) if paired.size else (value, value)
     return {
         "row": label,
         "metric": f"{second[0].name}, difference",
         "value": number(value),
         "chance": 0.0,
         "ci95": [number(low), number(high)],
-        "p": number(_sign_flips(paired.mean(0), draws)),
+        "p": number(_sign_flips(paired.mean(0), draws, group)),
         "n": paired.shape[1],
         "note": f"paired; interval: the same {unit} and seeds drawn for both; p: signs of the {unit} flipped",
         "seeds": len(first),
@@ -173,21 +186,20 @@ def _null(seeds: Sequence[Items]) -> Array:
     return (known if len(known) else drawn).mean(0)
 
 
-def _bootstrap(each: Array, draws: Draws) -> Array:
+def _bootstrap(
+    each: Array, draws: Draws, group: NDArray[np.integer] | None = None, average: Callable[[Array], float] = mean
+) -> Array:
     rng = np.random.default_rng(draws.seed)
     n_seeds, n = each.shape
+    members = [] if group is None else [np.flatnonzero(group == one) for one in np.unique(group)]
     boot = np.empty(draws.bootstrap)
     for k in range(draws.bootstrap):
-        images = rng.integers(n, size=n)
+        items = rng.integers(len(members) or n, size=len(members) or n)
+        if members:
+            items = np.concatenate([members[one] for one in items])
         seeds = rng.integers(n_seeds, size=n_seeds)
-        boot[k] = mean(each[np.ix_(seeds, images)])
+        boot[k] = average(each[np.ix_(seeds, items)])
     return boot
-
-
-def mean(each: Array) -> float:
-    """Mean of what is defined; NaN when nothing is."""
-    defined = each[np.isfinite(each)]
-    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _p(null: Array, value: float, lower: bool) -> float:
@@ -197,10 +209,11 @@ def _p(null: Array, value: float, lower: bool) -> float:
     return float((1 + as_good.sum()) / (1 + len(null)))
 
 
-def _sign_flips(each: Array, draws: Draws) -> float:
-    """Two-sided: how often differences whose signs are drawn are as far from 0."""
+def _sign_flips(each: Array, draws: Draws, group: NDArray[np.integer] | None) -> float:
+    """Two-sided: how often differences whose signs are drawn, one for a whole group, are as far from 0."""
     if not len(each) or not draws.permutations:
         return float("nan")
+    sums = each if group is None else np.bincount(np.unique(group, return_inverse=True)[1], each)
     rng = np.random.default_rng(draws.seed)
-    flipped = rng.choice((-1.0, 1.0), size=(draws.permutations, len(each))) @ each
-    return float((1 + np.sum(np.abs(flipped) >= abs(each.sum()) - 1e-9)) / (1 + draws.permutations))
+    flipped = rng.choice((-1.0, 1.0), size=(draws.permutations, len(sums))) @ sums
+    return float((1 + np.sum(np.abs(flipped) >= abs(sums.sum()) - 1e-9)) / (1 + draws.permutations))

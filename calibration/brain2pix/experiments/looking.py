@@ -21,8 +21,8 @@ from calibration.brain2pix.retina import pixels_of, shuffled
 from calibration.brain2pix.scores import differences, rows_of
 from calibration.brain2pix.settings import Brain2PixSettings
 from calibration.brain2pix.trained import Trained
-from calibration.metrics import Draws, Score, rotate_within
-from calibration.tables.items import Items, Row, as_row, mean, number, row
+from calibration.metrics import Draws, rotate_within
+from calibration.tables.items import Items, Row, mean, number, row
 from calibration.tables.table import Table
 
 Array = NDArray[np.floating]
@@ -92,21 +92,11 @@ def median_row(label: str, each: Array, null: Array, draws: Draws) -> Row:
 
     ``share_known`` is the share of voxels with a centre; ``mean`` and ``share_within_3`` are of these.
     """
-    value, (n_seeds, n) = middle(each), each.shape
-    rng, boot = np.random.default_rng(draws.seed), np.empty(draws.bootstrap)
-    for k in range(draws.bootstrap):
-        voxels, seeds = rng.integers(n, size=n), rng.integers(n_seeds, size=n_seeds)
-        boot[k] = middle(each[np.ix_(seeds, voxels)])
-    drawn = boot[np.isfinite(boot)]
-    low, high = np.percentile(drawn, (2.5, 97.5)) if len(drawn) else (value, value)
-    p = (1 + np.sum(null <= value + 1e-12)) / (1 + len(null)) if len(null) and np.isfinite(value) else np.nan
-    note = "median over voxels that have a centre, mean over seeds; interval: bootstrap over voxels and seeds; "
-    note += f"p: {len(null)} permutations of voxels within their region, which chance is the mean of"
-    edges = [number(edge) for edge in np.percentile(null, (2.5, 97.5))] if len(null) else None
+    note, permuted = "median over voxels, mean over seeds", "voxels within their region, which chance is the mean of"
+    seeds = [Items(APART, one, mean(null), null, True, note, "voxels", permuted, average=middle) for one in each]
     has = each[np.isfinite(each)]
     further = {"mean": number(mean(each)), "share_known": len(has) / each.size, "share_within_3": number(near(has))}
-    found = Score(APART, value, mean(null), (float(low), float(high)), float(p), n, note)
-    return as_row(label, found, chance95=edges, seeds=n_seeds, better="lower", **further)
+    return row(label, seeds, draws, **further)
 
 
 def middle(each: Array) -> float:

@@ -20,11 +20,11 @@ from calibration.image2ecog.subjects import (
     scores_of,
     subject_difference,
 )
-from calibration.image2ecog.things import ThingItems, name_of, orders, row, things_of
-from calibration.image2ecog.things import score as score_of
+from calibration.image2ecog.things import name_of, orders, things_of
 from calibration.image2ecog.trained import Trained
 from calibration.metrics import Draws
-from calibration.tables.items import Row
+from calibration.tables.items import Items, Row, row
+from calibration.tables.items import score as score_of
 from calibration.tables.table import Table
 
 VALUES_R = "r of values"
@@ -95,7 +95,7 @@ def classifier(trained: Trained, settings: Image2EcogSettings, seeds: Sequence[i
     """Whether the first stage tells the categories of things it was not trained on."""
     keys = keys_of(trained, settings.but(model="classification-regressor"), seeds, plan)
     made, n = trained.of(keys), len(seeds) * len(plan.folds)
-    found: dict[str, list[ThingItems]] = {}
+    found: dict[str, list[Items]] = {}
     for at, (subject, material) in enumerate(trained.subjects.items()):
         each = [told(fitted, material, plan.draws) for fitted in made[at * n : (at + 1) * n]]
         found[subject] = [joined(each[k : k + len(plan.folds)]) for k in range(0, n, len(plan.folds))]
@@ -107,12 +107,12 @@ def classifier(trained: Trained, settings: Image2EcogSettings, seeds: Sequence[i
     return Table([over("images", ACCURACY, values, chances, plan.draws)])
 
 
-def same_answers(first: Sequence[ThingItems], second: Sequence[ThingItems]) -> bool:
+def same_answers(first: Sequence[Items], second: Sequence[Items]) -> bool:
     """Whether two subjects' classifiers were right about the same of the same images."""
     return all(np.array_equal(a.each, b.each) for a, b in zip(first, second, strict=True))
 
 
-def told(fitted: Fitted, material: Material, draws: Draws) -> ThingItems:
+def told(fitted: Fitted, material: Material, draws: Draws) -> Items:
     """Which tested images got their category; the null permutes categories, those of a thing's views together."""
     shown = np.unique(material.image[fitted.parts.test])
     said, own = fitted.classify(material.images[shown]), np.asarray(material.category[shown])
@@ -122,4 +122,4 @@ def told(fitted: Fitted, material: Material, draws: Draws) -> ThingItems:
     note = f"{len(material.categories)} categories, {fitted.settings.split} split"
     right, unit = (said == own).astype(float), name_of(thing)
     permuted = f"categories between {unit}"
-    return ThingItems(ACCURACY, right, chance, null, False, note, unit, permuted, thing=thing)
+    return Items(ACCURACY, right, chance, null, False, note, unit, permuted, group=thing)

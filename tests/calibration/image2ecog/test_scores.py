@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from calibration.image2ecog.scores import EV, MSE, R, compared, joined, score_arrays, values_r
-from calibration.image2ecog.things import score
 from calibration.metrics import Draws
+from calibration.tables.items import score
 from tests.calibration.image2ecog.toy import DRAWS, fitted, subject
 
 RNG = np.random.default_rng(0)

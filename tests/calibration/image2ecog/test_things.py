@@ -17,8 +17,9 @@ from calibration.image2ecog.regions import ChannelScores, permutation_p
 from calibration.image2ecog.scores import R, joined, score_arrays, values_r
 from calibration.image2ecog.settings import Image2EcogSettings
 from calibration.image2ecog.subjects import joined_channels
-from calibration.image2ecog.things import alongside, name_of, orders, row, score, things_of
+from calibration.image2ecog.things import alongside, name_of, orders, things_of
 from calibration.metrics import Draws
+from calibration.tables.items import row, score
 from tests.calibration.image2ecog.toy import subject
 
 THINGS, VIEWS, TIMES = 5, 5, 12
@@ -178,7 +179,7 @@ def test_folds_and_subjects_with_fewer_permutations_are_put_beside_others() -> N
         Y, said, own = planted(np.random.default_rng(n), thing)
         parts.append(score_arrays(Y, said, own, np.arange(2), 2, thing)[R])
     both = joined([one.items(slice(None), DRAWS) for one in parts])
-    assert (len(both.null), len(both.each), len(both.thing)) == (23, 18, 18)
+    assert (len(both.null), len(both.each), len(both.group)) == (23, 18, 18)
     each = [(one.channels(), one.null(DRAWS)) for one in parts]
     channels = joined_channels(subject(), each, 2, "things")
     assert [len(null) for _, null in channels.folds] == [119, 23]

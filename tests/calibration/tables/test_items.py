@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,3 +89,30 @@ def test_notes_name_what_is_drawn_and_what_is_permuted() -> None:
     assert "signs of the shots" in difference("a", shots, shots, DRAWS)["note"]
     other = Items("r", np.ones(4), 0.5, np.full(3, 0.5), unit="points", permuted="kinds")
     assert "3 permutations of kinds" in score([other], DRAWS).note
+
+
+def test_an_interval_draws_whole_groups() -> None:
+    of_thing, group = RNG.standard_normal(40), np.repeat(np.arange(40), 10)
+    alike = Items("r", of_thing[group], 0.0, np.empty(0), group=group)
+    half = 1.96 * of_thing.std() / np.sqrt(40)
+    assert np.ptp(score([alike], Draws(2000, 0, 0)).ci95) == pytest.approx(2 * half, rel=0.15)
+    assert np.ptp(score([replace(alike, group=None)], Draws(2000, 0, 0)).ci95) < half
+
+
+def test_a_difference_draws_and_flips_whole_groups() -> None:
+    group = np.repeat(np.arange(4), 50)
+    before = Items("r", np.zeros(200), 0.0, np.empty(0), group=group)
+    after = replace(before, each=np.array([0.4, 1.0, 0.8, -0.6])[group])
+    after.each[0] = np.nan  # left out, and its place in the group with it
+    line = difference("b − a", [before], [after], DRAWS)
+    assert line["ci95"][0] < 0 < line["ci95"][1]
+    assert line["p"] > 0.2
+    assert difference("b − a", [replace(before, group=None)], [after], DRAWS)["p"] == pytest.approx(1 / 501)
+
+
+def test_an_average_is_what_value_and_interval_are_of() -> None:
+    each = np.append(RNG.uniform(0, 1, 50), 1e6)
+    found = score([Items("off", each, 5.0, np.full(9, 5.0), True, average=np.median)], DRAWS)
+    assert found.value == np.median(each)
+    assert found.ci95[1] < 1
+    assert found.p == pytest.approx(0.1)
