@@ -79,7 +79,7 @@ def export_graph(
                 external_data=False,
                 verbose=False,
             )
-            model = simplify(program.model_proto)
+            model = simplify(program.model)
     except Exception as error:
         raise CheckFailed(
             f"{type(module).__name__} could not be exported to ONNX: {str(error).strip().splitlines()[0]}. "

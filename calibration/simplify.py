@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamkit.errors import require
-from streamkit.inference.onnx_nodes import attributes, replace
+from streamkit.inference.onnx_nodes import attributes, inferred, replace
 
 Array = NDArray[Any]
 WHY = "exporting a model"
@@ -25,16 +25,19 @@ FOLDED_BYTES = 2**29
 def simplify(model: Any) -> Any:
     """Return an ONNX model that computes the same: constants folded, linear layers in a row merged.
 
+    `model` is the model itself or an `onnx_ir.Model`, which is changed.
+
     Rounding apart (about 1e-7 of a sum) it gives the same answers. In this order: constants and batch normalisations
     are folded; a convolution and the convolution or average pool that follows it become one where that is less
     arithmetic; transposed convolutions of stride 1 become convolutions, and those of a larger stride that read few
     channels become convolutions whose channels are then dealt out over the plane.
     """
-    onnx = require("onnx", "train", WHY)
     model = folded(model)
-    while merge_one(onnx.shape_inference.infer_shapes(model, data_prop=True), model):
-        pass
-    model = folded(model)
+    merged = False
+    while merge_one(inferred(model), model):
+        merged = True
+    if merged:
+        model = folded(model)
     write_as_convolutions(model)
     write_as_subpixels(model)
     return model
@@ -44,7 +47,7 @@ def folded(model: Any) -> Any:
     """Fold constants of any reasonable size, and batch normalisations into what precedes them."""
     ir = require("onnx_ir", "train", WHY)
     optimizer = require("onnxscript.optimizer", "train", WHY)
-    graph = ir.from_proto(model)
+    graph = model if isinstance(model, ir.Model) else ir.from_proto(model)
     optimizer.optimize_ir(graph, input_size_limit=FOLDED_BYTES, output_size_limit=FOLDED_BYTES)
     return ir.to_proto(graph)
 
@@ -82,16 +85,16 @@ def grown(sizes: Sequence[int], strides: Sequence[int], after: Sequence[int]) ->
     return [k + s * (n - 1) for k, s, n in zip(sizes, strides, after, strict=True)]
 
 
-def merge_one(inferred: Any, model: Any) -> bool:
+def merge_one(known: Any, model: Any) -> bool:
     """Merge the first pair that pays, in `model`; whether there was one.
 
     Parameters
     ----------
-    inferred
-        The same model with the shapes of its tensors.
+    known
+        Its graph with the shapes of its tensors.
     """
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    shapes = {value.name: _sizes(value) for value in (*inferred.graph.value_info, *inferred.graph.output)}
+    shapes = {value.name: _sizes(value) for value in (*known.value_info, *known.output)}
     makers = {name: node for node in model.graph.node for name in node.output}
     used = [name for node in model.graph.node for name in node.input] + [each.name for each in model.graph.output]
     for second in model.graph.node:
@@ -208,7 +211,7 @@ def write_as_subpixels(model: Any) -> int:
     """
     onnx = require("onnx", "train", WHY)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    sizes = {value.name: _sizes(value) for value in onnx.shape_inference.infer_shapes(model).graph.value_info}
+    sizes = {value.name: _sizes(value) for value in inferred(model).value_info}
     sizes |= {value.name: _sizes(value) for value in model.graph.output}
     found = [node for node in model.graph.node if node.op_type == "ConvTranspose" and node.input[1] in weights]
     changed = 0

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamkit.errors import require
-from streamkit.inference.onnx_nodes import attributes, replace
+from streamkit.inference.onnx_nodes import attributes, inferred, replace
 
 Matrix = NDArray[np.float64]
 
@@ -166,14 +166,7 @@ def _balanced(out: Matrix, kernel: Matrix, tile: Matrix) -> tuple[Matrix, Matrix
 
 def _shapes(onnx: Any, model: Any, batch: int) -> dict[str, tuple[int, ...]]:
     """Shape of each float32 tensor of the graph at `batch`; 0 where a size is unknown."""
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    for value in fixed.graph.input:
-        dims = value.type.tensor_type.shape.dim
-        if dims and not dims[0].dim_value:
-            dims[0].dim_value = batch
-    del fixed.graph.value_info[:]
-    graph = onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph
+    graph = inferred(model, batch)
     kinds = {value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info, *graph.output)}
     return {
         name: tuple(dim.dim_value for dim in kind.shape.dim)
