@@ -18,6 +18,16 @@ import pytest
 REAL_DATA = Path(os.environ.get("STREAMKIT_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
+LONG = ("test_demo.py", "test_export_of_every_model.py", "test_real_recordings.py", "test_calibrate_v1.py")
+"""Files that take minutes: a worker of its own begins each, none is left with one at the end."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long; all else stays in the order drawn."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real recordings; the test skips where it is absent."""

@@ -36,18 +36,25 @@ JOBS = {
 }
 
 
+class Calibrated(dict[str, CalibrationResult]):
+    """Each recipe, calibrated once, when a test first asks for it."""
+
+    def __init__(self, data: Path, out: Path) -> None:
+        super().__init__()
+        self.data, self.out = data, out
+
+    def __missing__(self, name: str) -> CalibrationResult:
+        recipe, out = load_recipe(name, ["evaluate.bootstrap=200"]), self.out / name
+        self[name] = calibrate(recipe, self.data / JOBS[name].folder, out / "bundle", out / "held-out")
+        return self[name]
+
+
 @pytest.fixture(scope="module")
-def calibrated(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, CalibrationResult]:
-    """Every recipe, calibrated once for all tests of this file."""
-    results = {}
-    for job in JOBS.values():
-        out = tmp_path_factory.mktemp(job.recipe)
-        recipe = load_recipe(job.recipe, ["evaluate.bootstrap=200"])
-        results[job.recipe] = calibrate(recipe, real_data / job.folder, out / "bundle", out / "held-out")
-    return results
+def calibrated(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Calibrated:
+    return Calibrated(real_data, tmp_path_factory.mktemp("calibrated"))
 
 
-def test_the_p300_of_one_person_is_found_in_a_run_left_out(calibrated: dict[str, CalibrationResult]) -> None:
+def test_the_p300_of_one_person_is_found_in_a_run_left_out(calibrated: Calibrated) -> None:
     auc = calibrated["p300-muse"].cross_validation[0]
     assert (auc.name, auc.n) == ("auc", 1160)
     assert auc.value >= 0.67
@@ -55,26 +62,26 @@ def test_the_p300_of_one_person_is_found_in_a_run_left_out(calibrated: dict[str,
 
 
 def test_a_repeated_picture_is_told_from_a_first_one_in_a_person_left_out(
-    calibrated: dict[str, CalibrationResult],
+    calibrated: Calibrated,
 ) -> None:
     auc = calibrated["uci-s1-match"].cross_validation[0]
     assert (auc.name, auc.n) == ("auc", 200)
     assert auc.value >= 0.82
 
 
-def test_three_flickers_are_told_apart_beside_cca(calibrated: dict[str, CalibrationResult]) -> None:
+def test_three_flickers_are_told_apart_beside_cca(calibrated: Calibrated) -> None:
     result = calibrated["ssvep-gdf"]
     assert result.cross_validation[0].value >= 0.85
     assert any("CCA" in score.name for score in result.scores)
 
 
-def test_grip_force_follows_band_power_in_a_block_left_out(calibrated: dict[str, CalibrationResult]) -> None:
+def test_grip_force_follows_band_power_in_a_block_left_out(calibrated: Calibrated) -> None:
     pearson = calibrated["grip-force"].cross_validation[0]
     assert pearson.value >= 0.44
     assert pearson.ci95[0] > 0
 
 
-def test_pictures_seen_by_v4_are_identified_among_a_hundred(calibrated: dict[str, CalibrationResult]) -> None:
+def test_pictures_seen_by_v4_are_identified_among_a_hundred(calibrated: Calibrated) -> None:
     result = calibrated["v4-images"]
     score = result.scores[0]
     assert score.name == "100-way identification"
@@ -94,7 +101,7 @@ def verdict(result: CalibrationResult, *options: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_live_equals_offline_on_the_held_out_part(name: str, calibrated: dict[str, CalibrationResult]) -> None:
+def test_live_equals_offline_on_the_held_out_part(name: str, calibrated: Calibrated) -> None:
     report = verdict(calibrated[name], "--over", "memory", "--backend", "onnxruntime")
     assert report["exit_status"] == 0
     assert report["passed"]
@@ -105,7 +112,7 @@ def test_live_equals_offline_on_the_held_out_part(name: str, calibrated: dict[st
 
 
 @pytest.mark.lsl
-def test_live_equals_offline_over_lsl_for_a_continuous_decoder(calibrated: dict[str, CalibrationResult]) -> None:
+def test_live_equals_offline_over_lsl_for_a_continuous_decoder(calibrated: Calibrated) -> None:
     report = verdict(calibrated["grip-force"])
     assert report["exit_status"] == 0
     assert report["live"] == 73

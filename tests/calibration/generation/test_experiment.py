@@ -24,7 +24,7 @@ def quick(epochs: int) -> PriorSettings:
 @pytest.fixture(scope="module")
 def table():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "SMALL", quick(60))
+        patch.setattr(experiment, "SMALL", quick(10))
         return generation(Trained(toy()), SETTINGS, (0, 1), Plan(bootstrap=50, permutations=50))
 
 
