@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -37,7 +38,9 @@ def pass_on_warnings() -> None:
 
 
 def check_out(path: Path | None, what: str = "OUT") -> None:
-    """Raise BadInput where nothing could be made at `path`; None will do. Makes nothing.
+    """Raise BadInput where nothing could, or should, be made at `path`; None will do. Makes nothing.
+
+    What is added to a bundle makes it unreadable, and a recording is kept as it is: nothing is made in one.
 
     Parameters
     ----------
@@ -55,28 +58,21 @@ def check_out(path: Path | None, what: str = "OUT") -> None:
         raise BadInput(f"{what} {path}: {base} is not a folder, so nothing can be written in it. Choose another place.")
     if not os.access(base, os.W_OK):
         raise BadInput(f"{what} {path}: {base} cannot be written to. Choose another place, or change its permissions.")
+    _refuse_bundles(path, what, path.resolve().parents)
 
 
 def check_apart(path: Path | None, what: str) -> None:
-    """Raise BadInput where `path` is a bundle or a recording folder, or lies in one; None will do.
+    """Raise BadInput where the folder `path`, to which files are added, is a bundle or a recording; None will do."""
+    if path is not None:
+        _refuse_bundles(path, what, [path.resolve()])
 
-    What is added to a bundle makes it unreadable, and a recording is kept as it is.
 
-    Parameters
-    ----------
-    path
-        Folder to be written; it need not exist.
-    what
-        The option that named it, for the message.
-    """
+def _refuse_bundles(path: Path, what: str, folders: Iterable[Path]) -> None:
     from streamkit.bundle.manifest import MANIFEST
     from streamkit.recording.native import XDF
     from streamkit.recording.sidecar import JSON
 
-    if path is None:
-        return
-    whole = path.resolve()
-    for folder in (whole, *whole.parents):
+    for folder in folders:
         for kind, names in (("bundle", (MANIFEST,)), ("recording", (XDF, JSON))):
             if any((folder / name).is_file() for name in names):
                 raise BadInput(f"{what} {path}: {folder} is a {kind}, to which nothing is added: choose another folder")

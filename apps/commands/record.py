@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from apps.commands.replay import until_stopped
+from apps.out import check_out
 
 EXAMPLE = "Example: streamkit record recordings/today --stream type=EEG --stream name=markers --duration 60"
 
@@ -30,6 +31,7 @@ def command(out: Path, queries: tuple[str, ...], duration: float | None, timeout
     """Record LSL streams to the new folder OUT; it is readable even when the recorder is killed. Ctrl-C stops."""
     from streamkit.record import Recorder
 
+    check_out(out)
     recorder = Recorder(out, queries, timeout=timeout, on_change=lambda line: click.echo(f"warning: {line}", err=True))
     with recorder, until_stopped():
         for source in recorder.sources:

@@ -493,6 +493,30 @@ def test_held_out_recordings_are_never_put_into_a_bundle(streamkit: Any, things:
     assert "hop.bundle is a bundle, to which nothing is added: choose another folder" in said.err
 
 
+@pytest.mark.parametrize(
+    ("line", "inside", "kind"),
+    [
+        ("calibrate p300-muse --data {things} --out {out}", "hop.bundle/new", "bundle"),
+        ("pack model.onnx contract.toml --out {out}", "hop.bundle/a/packed.bundle", "bundle"),
+        ("reproduce brainae --out {out}", "hop.bundle/figures", "bundle"),
+        ("simulate ecog {out}", "recording/another", "recording"),
+        ("convert file {things}/recording {out}", "recording/another", "recording"),
+        ("record {out} --stream nobody", "recording/another", "recording"),
+        ("live {things}/hop.bundle --record {out}", "recording/another", "recording"),
+    ],
+    ids=lambda each: each.split()[0],
+)
+def test_nothing_is_put_inside_a_bundle_or_a_recording(
+    streamkit: Any, things: Path, tmp_path: Path, line: str, inside: str, kind: str
+) -> None:
+    copied(things, inside.split("/")[0], tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    said = streamkit(*line.format(things=things, out=tmp_path / inside).split(), "--json")
+    assert (said.status, said.out) == (2, "")
+    assert f"is a {kind}, to which nothing is added: choose another folder" in said.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_overwriting_never_replaces_what_is_not_a_recording(streamkit: Any, things: Path, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("dear")
