@@ -211,9 +211,11 @@ def write_as_subpixels(model: Any) -> int:
     """
     onnx = require("onnx", "train", WHY)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    found = [node for node in model.graph.node if node.op_type == "ConvTranspose" and node.input[1] in weights]
+    if not found:
+        return 0
     sizes = {value.name: _sizes(value) for value in inferred(model).value_info}
     sizes |= {value.name: _sizes(value) for value in model.graph.output}
-    found = [node for node in model.graph.node if node.op_type == "ConvTranspose" and node.input[1] in weights]
     changed = 0
     for node in found:
         kernel = onnx.numpy_helper.to_array(weights[node.input[1]])
