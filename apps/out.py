@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from streamkit.errors import BadInput
+from streamkit.marks import kind_of
 
 _said: set[str] = set()
 
@@ -68,14 +69,9 @@ def check_apart(path: Path | None, what: str) -> None:
 
 
 def _refuse_bundles(path: Path, what: str, folders: Iterable[Path]) -> None:
-    from streamkit.bundle.manifest import MANIFEST
-    from streamkit.recording.native import XDF
-    from streamkit.recording.sidecar import JSON
-
     for folder in folders:
-        for kind, names in (("bundle", (MANIFEST,)), ("recording", (XDF, JSON))):
-            if any((folder / name).is_file() for name in names):
-                raise BadInput(f"{what} {path}: {folder} is a {kind}, to which nothing is added: choose another folder")
+        if kind := kind_of(folder):
+            raise BadInput(f"{what} {path}: {folder} is a {kind}, to which nothing is added: choose another folder")
 
 
 def check_empty(folder: Path | None, what: str, overwrite: bool) -> None:

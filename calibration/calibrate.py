@@ -30,6 +30,7 @@ from calibration.windows import Examples, examples_of, image_shape, window_confi
 from streamkit.bundle import Contract, ModelBundle, write_bundle
 from streamkit.errors import BundleError, ConfigError
 from streamkit.inference import RunnerConfig
+from streamkit.marks import MANIFEST
 from streamkit.preprocess import PreprocessConfig, Preprocessor, SideStream, fit_preprocess
 from streamkit.recording import Recording, write_recording
 from streamkit.types import OutputSpec, StreamSpec
@@ -130,7 +131,7 @@ def calibrate(
     """
     begin = time.monotonic()
     progress = progress or Progress()
-    check_free(Path(out) / "bundle.json", "--out", overwrite)
+    check_free(Path(out) / MANIFEST, "--out", overwrite)
     if seed is not None:
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
     builder_of(recipe.model.name)  # a wrong name is told before the data are read

@@ -24,6 +24,7 @@ from streamkit.errors import BackendError, ConfigError, MissingPackage
 from streamkit.inference import BACKENDS
 from streamkit.inference.graph import Reduced
 from streamkit.inference.settings import Precision
+from streamkit.marks import MANIFEST
 from streamkit.recording import Recording
 
 WINDOWS = 256
@@ -173,7 +174,7 @@ def _int8_error(backend: str, draft: ModelBundle, name: str, threads: int) -> fl
 def _check_out(bundle: ModelBundle, out: Path, overwrite: bool) -> None:
     if out.resolve() == bundle.path.resolve():
         raise ConfigError(f"--out {out} is the bundle itself, which stays as it is: choose another folder")
-    check_free(out / "bundle.json", "--out", overwrite)
+    check_free(out / MANIFEST, "--out", overwrite)
 
 
 def runtimes_here() -> tuple[tuple[str, ...], dict[str, str]]:

@@ -18,9 +18,9 @@ import pylsl
 from streamkit.errors import RecordingError
 from streamkit.lsl.discovery import find, not_found
 from streamkit.lsl.raw import Samples, SupervisedRaw
+from streamkit.marks import XDF
 from streamkit.patience import wait_for
 from streamkit.recording.model import RecordingMeta
-from streamkit.recording.native import XDF
 from streamkit.recording.sidecar import Sidecar, write_sidecar
 from streamkit.recording.xdf_write import XdfWriter
 from streamkit.types import StreamSpec

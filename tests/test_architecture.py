@@ -14,7 +14,7 @@ import streamkit
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    {"types", "errors"},
+    {"types", "errors", "marks"},
     {"clock", "units"},
     {"timeline"},
     {"ring", "ledger", "recording", "priority", "patience"},

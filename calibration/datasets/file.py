@@ -16,6 +16,7 @@ from pydantic import Field
 
 from calibration.datasets.blocks import contiguous_blocks
 from calibration.datasets.dataset import Options, missing
+from streamkit.marks import JSON
 from streamkit.recording import Recording, read_recording
 
 SOURCE = "your own recordings"
@@ -67,7 +68,7 @@ def recordings_below(path: Path, pattern: str) -> list[Path]:
 
 def is_native(folder: Path) -> bool:
     """Whether this is a native recording folder."""
-    return (folder / "recording.json").is_file()
+    return (folder / JSON).is_file()
 
 
 def with_group(recording: Recording, source: Path, rule: str) -> Recording:

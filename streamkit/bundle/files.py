@@ -9,8 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from streamkit.bundle.manifest import AGAIN, MANIFEST, MAX_BYTES, REPORT, SUFFIXES, FileEntry, sha256
+from streamkit.bundle.manifest import AGAIN, MAX_BYTES, REPORT, SUFFIXES, FileEntry, sha256
 from streamkit.errors import BundleError
+from streamkit.marks import MANIFEST
 
 Files = Mapping[str, FileEntry]
 

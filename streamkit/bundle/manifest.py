@@ -14,9 +14,10 @@ from streamkit import __version__
 from streamkit.bundle.contract import Contract, Effect, Metric, Part, Provenance
 from streamkit.errors import BundleError
 from streamkit.inference import TensorSpec
+from streamkit.marks import MANIFEST
 
 FORMAT = 2
-MANIFEST, REFERENCE, TENSORS, REPORT = "bundle.json", "reference.safetensors", "tensors.safetensors", "report"
+REFERENCE, TENSORS, REPORT = "reference.safetensors", "tensors.safetensors", "report"
 SIDES = ("input", "output")
 SUFFIXES = (".json", ".onnx", ".safetensors")
 MAX_BYTES = {".json": 16 << 20, ".onnx": (2 << 30) - 1, ".safetensors": 8 << 30}

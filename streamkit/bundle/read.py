@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from streamkit.bundle.contract import Contract, Metric, Provenance
 from streamkit.bundle.files import Files, check_files, check_weights, content_of, tensors_of
-from streamkit.bundle.manifest import AGAIN, MANIFEST, REFERENCE, SIDES, TENSORS, GraphEntry, read_manifest, tensor_key
+from streamkit.bundle.manifest import AGAIN, REFERENCE, SIDES, TENSORS, GraphEntry, read_manifest, tensor_key
 from streamkit.encoding import Predictor, encoding_problems, open_predictor
 from streamkit.errors import BundleError, ConfigError
 from streamkit.inference import Graph, Reference, Runner, TensorSpec, Wishes, onnx_rules, open_runner
 from streamkit.inference.graph import Reduced
 from streamkit.inference.onnx_file import DTYPES, NotOnnx, external_files, signature
 from streamkit.inference.runners import Parts
+from streamkit.marks import MANIFEST
 
 Specs = tuple[TensorSpec, ...]
 

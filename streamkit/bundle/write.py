@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from streamkit.bundle.contract import Contract, Effect, Metric, Provenance
 from streamkit.bundle.manifest import (
     FORMAT,
-    MANIFEST,
     REFERENCE,
     SIDES,
     TENSORS,
@@ -34,6 +33,7 @@ from streamkit.bundle.read import ModelBundle, load_bundle, signature_of
 from streamkit.errors import BundleError
 from streamkit.inference import Reference, quarantine
 from streamkit.inference.proof import arrays_of
+from streamkit.marks import MANIFEST
 
 Array = NDArray[Any]
 

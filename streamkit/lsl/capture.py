@@ -18,9 +18,9 @@ from streamkit.ledger import stages_ms
 from streamkit.lsl.broadcast import Broadcast
 from streamkit.lsl.mailbox import Mailbox
 from streamkit.lsl.outlet import Outlet, decision
+from streamkit.marks import XDF
 from streamkit.recording.images import as_float
 from streamkit.recording.model import RecordingMeta
-from streamkit.recording.native import XDF
 from streamkit.recording.sidecar import Sidecar, write_sidecar
 from streamkit.recording.xdf_write import DTYPES, XdfWriter
 from streamkit.ring import Cursor, RingBuffer

@@ -15,14 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamkit.errors import RecordingError
+from streamkit.marks import JSON, XDF, is_recording
 from streamkit.recording.entries import restored, write_streams
 from streamkit.recording.model import Markers, Recording, RecordingMeta, Signal
-from streamkit.recording.sidecar import JSON, Sidecar, read_sidecar, write_sidecar
+from streamkit.recording.sidecar import Sidecar, read_sidecar, write_sidecar
 from streamkit.recording.stimuli import read_stimuli, write_stimuli
 from streamkit.recording.xdf_read import XdfStream, read_streams, read_xdf, recording_of
 from streamkit.recording.xdf_scan import SALVAGE
-
-XDF = "recording.xdf"
 
 
 def write_native(recording: Recording, path: Path, *, overwrite: bool = False) -> Path:
@@ -49,7 +48,7 @@ def write_native(recording: Recording, path: Path, *, overwrite: bool = False) -
 
 def replaceable(path: Path) -> bool:
     """Whether nothing but a recording, or an empty folder, would be lost by writing at `path`."""
-    return path.is_dir() and ((path / XDF).is_file() or (path / JSON).is_file() or not any(path.iterdir()))
+    return path.is_dir() and (is_recording(path) or not any(path.iterdir()))
 
 
 @contextmanager

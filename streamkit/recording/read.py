@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from streamkit.errors import RecordingError
+from streamkit.marks import XDF
 from streamkit.recording.bids import read_bids
 from streamkit.recording.bids_layout import DESCRIPTION, choose_run, is_run, root_of, runs_below
 from streamkit.recording.mne_formats import READERS, read_mne
 from streamkit.recording.model import Recording
-from streamkit.recording.native import XDF, read_native, write_native
+from streamkit.recording.native import read_native, write_native
 from streamkit.recording.nwb import choose_file, files_below, read_nwb
 from streamkit.recording.xdf_read import read_xdf
 

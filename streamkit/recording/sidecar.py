@@ -11,10 +11,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streamkit.errors import DiskError, RecordingError
+from streamkit.marks import JSON
 from streamkit.recording.model import RecordingMeta
 from streamkit.types import StreamSpec
-
-JSON = "recording.json"
 
 
 class StreamEntry(BaseModel):
