@@ -102,7 +102,8 @@ def make(
         overwrite=overwrite,
     )
     progress.advance()
-    return Made(bundle, scores, answers, fitted, as_examples(len(train)), parity, processed_spec(parts).sfreq)
+    examples = Examples.counted(len(train), parts.cutting.left_out)
+    return Made(bundle, scores, answers, fitted, examples, parity, parts.cutting.sfreq)
 
 
 def settings_of(recipe: Recipe) -> tuple[Brain2PixSettings, dict[str, Any]]:
@@ -166,9 +167,3 @@ def scores_of(recipe: Recipe, answers: Answers, output: OutputSpec, train: Movie
     found = score(answers, recipe.target, output, settings, recipe.train.seed)
     guess = np.broadcast_to(train.mean_frame(), answers.values.shape)
     return [*found, *film_or_image_scores(answers, guess, settings, draws, ", mean training image")]
-
-
-def as_examples(n: int) -> Examples:
-    """What was trained on, as far as the report asks: how many windows."""
-    names, nobody = np.full(n, "", np.str_), np.zeros(n, np.intp)
-    return Examples(np.empty((n, 0, 0), np.float32), np.empty(n, np.float32), names, names, nobody, nobody)

@@ -61,7 +61,7 @@ def make(
     parts = parts_of(recipe, recordings)
     progress.advance()
     by_name = {"train": parts.train, "validation": parts.validation, "test": parts.test}
-    trials = {name: trials_of(recipe, parts, part) for name, part in by_name.items() if part}
+    trials = {name: trials_of(parts, part) for name, part in by_name.items() if part}
     progress.advance(f"{sum(len(each.X) for each in trials.values())} windows")
     stimuli = stimuli_of(recipe, parts.all, cache_dir() / "features", progress)
     train, validation = training_pairs(recipe, stimuli, trials)
@@ -89,7 +89,9 @@ def make(
     )
     progress.advance()
     answers = answers_of(system, bundle, stimuli, trials["test"], tensors["templates"])
-    return Made(bundle, scores, answers, fitted, as_examples(train), parity, sfreq, agreement=agreement(system, test))
+    return Made(
+        bundle, scores, answers, fitted, as_examples(train, parts), parity, sfreq, agreement=agreement(system, test)
+    )
 
 
 def agreement(system: FittedSystem, test: Pairs) -> Correlation:
@@ -148,8 +150,8 @@ def groups_of(parts: Parts) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(kept)), list(dict.fromkeys(recording.meta.group for recording in parts.test))
 
 
-def as_examples(train: Pairs) -> Examples:
+def as_examples(train: Pairs, parts: Parts) -> Examples:
     """What was trained on, for the report."""
     nobody = np.zeros(len(train), np.intp)
     names = np.full(len(train), "", np.str_)
-    return Examples(train.X, train.features, names, names, nobody, nobody)
+    return Examples(train.X, train.features, names, names, nobody, nobody, parts.cutting.left_out)

@@ -330,4 +330,4 @@ def as_examples(material: Material, parts: Parts) -> Examples:
     groups = np.array(material.group, np.str_)[rows]
     labels = np.array([material.labels[k] for k in material.image[rows]], np.str_)
     category = np.asarray(material.category)[material.image[rows]]
-    return Examples(material.Y[rows], category, groups, labels, nobody, nobody)
+    return Examples(material.Y[rows], category, groups, labels, nobody, nobody, dict(material.left_out))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration import baselines
-from calibration.brainae.material import parts_of, processed_spec
+from calibration.brainae.material import parts_of
 from calibration.calibrate_video import spread
 from calibration.evaluate import Answers, image_scores, score
 from calibration.export import check_export, export_graph, run_torch
@@ -27,7 +27,7 @@ from calibration.mouse_v1.fit_decoder import Guide, fit_decoder
 from calibration.mouse_v1.fit_encoder import FittedEncoder, fit_encoder
 from calibration.mouse_v1.latents import AUTOENCODERS, FittedLatents, fit_latents, open_autoencoder
 from calibration.mouse_v1.live import LiveDecoder, LivePainter, live_step, run_step
-from calibration.mouse_v1.material import Animal, Responses, material_of
+from calibration.mouse_v1.material import Animal, Responses, animal_in
 from calibration.mouse_v1.meis import most_exciting
 from calibration.mouse_v1.scores import METRICS, stretched
 from calibration.mouse_v1.scores import score as picture_scores
@@ -129,7 +129,9 @@ def make(
     """
     settings, loop = settings_of(recipe)
     progress.begin("preprocessing", 1)
-    parts, animal = parts_of(recipe, recordings), one_animal(recipe, recordings)
+    check_one(recordings)
+    parts = parts_of(recipe, recordings)
+    animal = animal_in(recipe, recordings[0].meta.subject, parts)
     progress.advance()
     inverted = isinstance(settings, EncoderSettings)
     test = animal.test[spread(len(animal.test), MOST_INVERTED if inverted else MOST)]
@@ -163,7 +165,8 @@ def make(
         overwrite=overwrite,
     )
     progress.advance()
-    return Made(bundle, scores, answers, fitted, as_examples(animal), learnt.parity, processed_spec(parts).sfreq)
+    examples = Examples.counted(len(animal.train), parts.cutting.left_out)
+    return Made(bundle, scores, answers, fitted, examples, learnt.parity, parts.cutting.sfreq)
 
 
 def settings_of(recipe: Recipe) -> tuple[Any, dict[str, Any]]:
@@ -201,15 +204,14 @@ def how_guided(recipe: Recipe) -> str:
     return str(recipe.model.args.get(GUIDED_BY, "published"))
 
 
-def one_animal(recipe: Recipe, recordings: Sequence[Recording]) -> Animal:
-    """The animal that a bundle is made for."""
+def check_one(recordings: Sequence[Recording]) -> None:
+    """Refuse recordings of several animals: a bundle is made for one."""
     names = sorted({recording.meta.subject for recording in recordings})
     if len(names) > 1:
         raise ConfigError(
             f"data.options: a bundle decodes one animal, and the recordings are of {', '.join(names)}: choose one with "
             "the option 'animal'"
         )
-    return material_of(recipe, recordings).first
 
 
 def decoder(
@@ -364,10 +366,3 @@ def scores_of(recipe: Recipe, answers: Answers, output: OutputSpec, animal: Anim
     for suffix, images in rivals.items():
         found += image_scores(images, test.y, answers.labels, settings, draws, suffix)
     return found
-
-
-def as_examples(animal: Animal) -> Examples:
-    """What was trained on, as far as the report asks: how many windows."""
-    n = len(animal.train)
-    names, nobody = np.full(n, "", np.str_), np.zeros(n, np.intp)
-    return Examples(np.empty((n, 0, 0), np.float32), np.empty(n, np.float32), names, names, nobody, nobody)

@@ -144,7 +144,8 @@ def make(
         overwrite=overwrite,
     )
     progress.advance()
-    return Made(bundle, scores, answers, fitted, as_examples(learnt), parity, processed_spec(parts).sfreq)
+    examples = Examples.counted(learnt.n_train, parts.cutting.left_out)
+    return Made(bundle, scores, answers, fitted, examples, parity, parts.cutting.sfreq)
 
 
 def settings_of(recipe: Recipe) -> tuple[Spikes2VideoSettings, dict[str, Any]]:
@@ -299,10 +300,3 @@ def content_scores(recipe: Recipe, seen: Array, test: Trials) -> list[Score]:
     metrics = [name for name in CONTENT if flows or name != DIRECTION] if min(test.stages) else []
     found = content(scenes, draws, metrics) | fidelity(scenes, draws)
     return [items.score([each], draws) for each in found.values()]
-
-
-def as_examples(learnt: Learnt) -> Examples:
-    """What was trained on, as far as the report asks: how many windows."""
-    n = learnt.n_train
-    names, nobody = np.full(n, "", np.str_), np.zeros(n, np.intp)
-    return Examples(np.empty((n, 0, 0), np.float32), np.empty(n, np.float32), names, names, nobody, nobody)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,9 +15,17 @@ from calibration.sections import TargetSection
 from calibration.streams import input_signal, process_whole
 from calibration.targets import class_of, features_of, has_image, image_of, target_picks, values_at
 from streamkit.errors import RecordingError
-from streamkit.preprocess import PreprocessConfig, SideStream, WindowConfig, align_whole, windows_of
+from streamkit.preprocess import PreprocessConfig, Preprocessor, SideStream, WindowConfig, align_whole, windows_of
 from streamkit.recording import Recording
-from streamkit.types import StreamSpec, Window
+from streamkit.types import Chunk, StreamSpec, Window
+
+WHY = {
+    "gap": "a gap",
+    "late": "a beginning before the recording's",
+    "no_sample": "no sample at their event",
+    "incomplete": "an end behind the recording's",
+}
+"""What a report says for the reasons of `Windower.counts`: so many windows were left out with this."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class Examples:
     last
         ``(n,)`` index of the newest processed sample in each.
     left_out
-        Counts of windows that were cut but not kept, by reason.
+        Counts of windows that were not cut or not kept, by reason.
     """
 
     X: NDArray[np.float32]
@@ -57,6 +65,104 @@ class Examples:
         """Return some of them: a mask or indices."""
         parts = {name: getattr(self, name)[rows] for name in ("X", "y", "groups", "labels", "recording", "last")}
         return replace(self, **parts)
+
+    @classmethod
+    def counted(cls, n: int, left_out: Mapping[str, int]) -> Examples:
+        """Return as many, without their data, for a report that asks how many windows there were."""
+        names, nobody = np.full(n, "", np.str_), np.zeros(n, np.intp)
+        X, y = np.empty((n, 0, 0), np.float32), np.empty(n, np.float32)
+        return cls(X, y, names, names, nobody, nobody, dict(left_out))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many windows of a recording of `length` seconds were not cut, and how many not kept, by reason."""
+
+    recording: Recording
+    length: float
+    not_cut: Counter[str] = field(default_factory=Counter)
+    not_kept: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One processed recording, whose windows are cut as live decoding does; those not used are counted."""
+
+    recording: Recording
+    processed: Chunk
+    sfreq: float
+    window: WindowConfig
+    tally: Tally
+
+    def valid(self) -> list[Window]:
+        """Every window that can be cut and holds no invalid sample."""
+        events = self.recording.events() if self.window.mode == "event" else ()
+        windows = windows_of(self.processed, events, self.sfreq, self.window, self.tally.not_cut)
+        kept = [window for window in windows if window.valid]
+        if len(kept) < len(windows):
+            self.tally.not_kept["invalid samples"] += len(windows) - len(kept)
+        return kept
+
+    def shown(self) -> list[tuple[Window, str]]:
+        """Valid windows behind events that show a known image, each with its event's label."""
+        found = []
+        for window in self.valid():
+            if window.event and has_image(self.recording, window.event.label):
+                found.append((window, window.event.label))
+            else:
+                self.leave_out("no target")
+        return found
+
+    def leave_out(self, reason: str) -> None:
+        """Count a window that is not used."""
+        self.tally.not_kept[reason] += 1
+
+
+class Cutting:
+    """Cuts one recording after another, and knows how many windows were not used, by reason.
+
+    Parameters
+    ----------
+    spec, config
+        What the recordings are, and the preprocessing that goes before.
+    also
+        Side streams, aligned with the processed samples.
+    """
+
+    def __init__(
+        self, recipe: Recipe, spec: StreamSpec, config: PreprocessConfig, also: Sequence[SideStream] = ()
+    ) -> None:
+        self._recipe, self._spec, self._config, self._also = recipe, spec, config, also
+        self._window, self.sfreq = window_config(recipe), Preprocessor(spec, config).out.sfreq
+        self._tallies: list[Tally] = []
+
+    def __call__(self, recording: Recording) -> Cut:
+        """One recording, processed."""
+        signal = input_signal(recording, self._recipe.stream.name, self._recipe.stream.ch_names)
+        processed, _ = process_whole(signal, self._spec, self._config)
+        if self._also:
+            processed = align_whole(processed, self._also, side_chunks(recording, self._recipe))
+        self._tallies.append(Tally(recording, len(processed) / self.sfreq))
+        return Cut(recording, processed, self.sfreq, self._window, self._tallies[-1])
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many windows were not used, by reason: what was not cut, then what was not kept."""
+        not_cut, not_kept = _sums(self._tallies)
+        return {WHY.get(name, name): n for name, n in not_cut.items()} | dict(not_kept)
+
+    def nothing(self, what: str, recordings: Sequence[Recording]) -> RecordingError:
+        """The error that says that these recordings have no window, and why."""
+        own = [tally for tally in self._tallies if any(tally.recording is each for each in recordings)]
+        why = ", ".join(f"{n} {reason}" for reason, n in sorted(sum(_sums(own), Counter()).items())) or "none"
+        names = ", ".join(each.meta.name for each in recordings) or "none"
+        spans = f". {_spans(self._window, self.sfreq, [tally.length for tally in own])}" if own else ""
+        return RecordingError(f"{what} in the recordings ({names}); left out: {why}{spans}")
+
+
+def _sums(tallies: Sequence[Tally]) -> tuple[Counter[str], Counter[str]]:
+    """What was not cut, and what was not kept, of all of them."""
+    return sum((each.not_cut for each in tallies), Counter()), sum((each.not_kept for each in tallies), Counter())
 
 
 def image_shape(target: TargetSection) -> tuple[int, int, int]:
@@ -80,7 +186,7 @@ def examples_of(
 ) -> Examples:
     """Cut windows from recordings, side streams aligned, and look up what each should have been answered.
 
-    Windows that hold invalid samples, and events without a target, are left out and counted.
+    Events without a window, windows that hold invalid samples and those without a target are left out and counted.
 
     Raises
     ------
@@ -88,31 +194,18 @@ def examples_of(
         When not one window with a target is left; says why.
     """
     rows: list[tuple[Window, object, str, int]] = []
-    left_out: dict[str, int] = {}
-    not_cut: Counter[str] = Counter()
-    lengths: list[float] = []
+    cutting = Cutting(recipe, spec, config, also)
     for number, recording in enumerate(recordings):
-        signal = input_signal(recording, recipe.stream.name, recipe.stream.ch_names)
-        processed, out = process_whole(signal, spec, config)
-        if also:
-            processed = align_whole(processed, also, side_chunks(recording, recipe))
-        cut = windows_of(processed, recording.events(), out.sfreq, window_config(recipe), not_cut)
-        lengths.append(len(processed) / out.sfreq)
-        for window, target in zip(cut, targets_of(recording, cut, recipe.target), strict=True):
-            reason = "" if window.valid else "invalid samples"
-            reason = reason or ("no target" if target is None else "")
-            if reason:
-                left_out[reason] = left_out.get(reason, 0) + 1
+        cut = cutting(recording)
+        windows = cut.valid()
+        for window, target in zip(windows, targets_of(recording, windows, recipe.target), strict=True):
+            if target is None:
+                cut.leave_out("no target")
             else:
                 rows.append((window, target, recording.meta.group, number))
     if not rows:
-        names = ", ".join(recording.meta.name for recording in recordings) or "none"
-        why = ", ".join(f"{n} {reason}" for reason, n in sorted((not_cut + Counter(left_out)).items())) or "none"
-        raise RecordingError(
-            f"no window with a target in the recordings ({names}); left out: {why}"
-            + (f". {_spans(window_config(recipe), out.sfreq, lengths)}" if lengths else "")
-        )
-    return _stack(rows, left_out)
+        raise cutting.nothing("no window with a target", recordings)
+    return _stack(rows, cutting.left_out)
 
 
 def _spans(window: WindowConfig, sfreq: float, lengths: Sequence[float]) -> str:

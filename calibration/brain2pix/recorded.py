@@ -17,11 +17,9 @@ from calibration.brainae.material import Parts, parts_of
 from calibration.datasets.dots_recording import region_of
 from calibration.datasets.movie_recording import centres_in
 from calibration.recipe import Recipe
-from calibration.streams import input_signal, process_whole
-from calibration.targets import has_image, image_of
-from calibration.windows import image_shape, window_config
-from streamkit.errors import ConfigError, RecordingError
-from streamkit.preprocess import windows_of
+from calibration.targets import image_of
+from calibration.windows import image_shape
+from streamkit.errors import ConfigError
 from streamkit.recording import Recording
 
 SHOT = "shot"
@@ -56,8 +54,7 @@ def movie_of(recipe: Recipe, parts: Parts, recordings: Sequence[Recording]) -> M
     """
     found = [run_of(recipe, parts, recording) for recording in recordings]
     if not any(len(run) for run in found):
-        names = ", ".join(recording.meta.name for recording in recordings) or "none"
-        raise RecordingError(f"no window behind an event with a picture in the recordings ({names})")
+        raise parts.cutting.nothing("no window behind an event with a picture", recordings)
     return joined(found)
 
 
@@ -65,11 +62,9 @@ def run_of(recipe: Recipe, parts: Parts, recording: Recording) -> Movie:
     """One run."""
     if recipe.window.gaps in ("hold", "zero"):
         raise ConfigError(f"window.gaps = {recipe.window.gaps!r}: films are read with gaps left out, set 'skip'")
-    signal = input_signal(recording, recipe.stream.name, recipe.stream.ch_names)
-    processed, out = process_whole(signal, parts.spec, parts.preprocess)
-    cut = windows_of(processed, recording.events(), out.sfreq, window_config(recipe))
-    windows = [w for w in cut if w.valid and w.event and has_image(recording, w.event.label)]
-    labels = [window.event.label for window in windows if window.event]
+    cut = parts.cutting(recording)
+    found, processed = cut.shown(), cut.processed
+    windows, labels = [window for window, _ in found], [label for _, label in found]
     shape, n_lags = image_shape(recipe.target), recipe.window.n_times
     pictures = [np.round(255 * image_of(recording, label, shape)).astype(np.uint8) for label in labels]
     names = parts.spec.ch_names
@@ -85,7 +80,7 @@ def run_of(recipe: Recipe, parts: Parts, recording: Recording) -> Movie:
         centre=np.full((len(names), 2), np.nan) if centre is None else centre,
         label=np.array(labels, np.str_),
         n_lags=n_lags,
-        shift=round(recipe.window.tmin * out.sfreq) - 1,  # an event lies at the end of the volume before its frame's
+        shift=round(recipe.window.tmin * cut.sfreq) - 1,  # an event lies at the end of the volume before its frame's
     )
 
 

@@ -15,11 +15,10 @@ from calibration.datasets.things import concept_of
 from calibration.progress import Progress
 from calibration.recipe import Recipe
 from calibration.split import hold_out
-from calibration.streams import contract_stream, input_signal, process_whole, training_signals
-from calibration.targets import has_image
-from calibration.windows import window_config
-from streamkit.errors import ConfigError, RecordingError
-from streamkit.preprocess import PreprocessConfig, Preprocessor, fit_preprocess, windows_of
+from calibration.streams import contract_stream, training_signals
+from calibration.windows import Cutting
+from streamkit.errors import ConfigError
+from streamkit.preprocess import PreprocessConfig, Preprocessor, fit_preprocess
 from streamkit.recording import Recording
 from streamkit.types import StreamSpec
 
@@ -47,13 +46,14 @@ class Trials:
 
 @dataclass(frozen=True)
 class Parts:
-    """The recordings of a recipe by their part in it, and the preprocessing fitted to those trained on."""
+    """The recordings of a recipe by their part in it, the preprocessing fitted to those trained on, what cuts them."""
 
     train: tuple[Recording, ...]
     validation: tuple[Recording, ...]
     test: tuple[Recording, ...]
     spec: StreamSpec
     preprocess: PreprocessConfig
+    cutting: Cutting
 
     @property
     def all(self) -> tuple[Recording, ...]:
@@ -89,9 +89,8 @@ def parts_of(recipe: Recipe, recordings: Sequence[Recording]) -> Parts:
         tuple(each for each in recordings if each.meta.group in names) for names in (kept, aside, held)
     )
     spec = contract_stream(recordings, recipe)
-    return Parts(
-        train, validation, test, spec, fit_preprocess(spec, recipe.preprocess, training_signals(train, recipe))
-    )
+    preprocess = fit_preprocess(spec, recipe.preprocess, training_signals(train, recipe))
+    return Parts(train, validation, test, spec, preprocess, Cutting(recipe, spec, preprocess))
 
 
 def fitted_to(recipe: Recipe, recordings: Sequence[Recording]) -> Recipe:
@@ -99,7 +98,7 @@ def fitted_to(recipe: Recipe, recordings: Sequence[Recording]) -> Recipe:
     return recipe.model_copy(update={"preprocess": parts_of(recipe, recordings).preprocess})
 
 
-def trials_of(recipe: Recipe, parts: Parts, recordings: Sequence[Recording]) -> Trials:
+def trials_of(parts: Parts, recordings: Sequence[Recording]) -> Trials:
     """All valid windows after events that show a known image.
 
     Raises
@@ -107,18 +106,11 @@ def trials_of(recipe: Recipe, parts: Parts, recordings: Sequence[Recording]) -> 
     RecordingError
         When there is none.
     """
-    X, labels = [], []
-    for recording in recordings:
-        signal = input_signal(recording, recipe.stream.name, recipe.stream.ch_names)
-        processed, out = process_whole(signal, parts.spec, parts.preprocess)
-        for window in windows_of(processed, recording.events(), out.sfreq, window_config(recipe)):
-            if window.valid and window.event and has_image(recording, window.event.label):
-                X.append(np.asarray(window.data, np.float32).T)
-                labels.append(window.event.label)
-    if not X:
-        names = ", ".join(recording.meta.name for recording in recordings) or "none"
-        raise RecordingError(f"no window after an event with an image in the recordings ({names})")
-    return Trials(np.stack(X), np.array(labels, np.str_))
+    found = [shown for recording in recordings for shown in parts.cutting(recording).shown()]
+    if not found:
+        raise parts.cutting.nothing("no window after an event with an image", recordings)
+    windows, labels = zip(*found, strict=True)
+    return Trials(np.stack([np.asarray(window.data, np.float32).T for window in windows]), np.array(labels, np.str_))
 
 
 def material_of(
@@ -145,7 +137,7 @@ def material_of(
     stimuli = stimuli_of(recipe, parts.all, cache, progress)
 
     def pairs(part: Sequence[Recording]) -> Pairs:
-        trials = trials_of(recipe, parts, part)
+        trials = trials_of(parts, part)
         return stimuli.pairs(trials.X, trials.labels)
 
     processed = processed_spec(parts)

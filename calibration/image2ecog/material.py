@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,8 @@ class Material:
         Hz; seconds from the onset to the first sample.
     group
         ``(n,)`` group of the recording that each trial is from; empty where nobody asks.
+    left_out
+        Counts of windows that are no trials, by reason.
     """
 
     Y: Array
@@ -85,6 +88,7 @@ class Material:
     name: str = ""
     simulated: bool = False
     group: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.Y.ndim != 3 or self.Y.shape[:2] != (len(self.image), len(self.electrodes)):

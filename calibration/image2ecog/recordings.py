@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from calibration.image2ecog.material import UNKNOWN, Electrodes, Material
 from calibration.recipe import Recipe
-from calibration.streams import contract_stream, input_signal, process_whole
-from calibration.targets import class_of, has_image, image_of
-from calibration.windows import window_config
-from streamkit.errors import ConfigError, RecordingError
-from streamkit.preprocess import Preprocessor, windows_of
+from calibration.streams import contract_stream
+from calibration.targets import class_of, image_of
+from calibration.windows import Cutting
+from streamkit.errors import ConfigError
+from streamkit.preprocess import Preprocessor
 from streamkit.recording import Markers, Recording
-from streamkit.types import StreamSpec
 
 
 @dataclass(frozen=True)
@@ -66,18 +65,20 @@ def material_of(recipe: Recipe, recordings: Sequence[Recording], size: int) -> M
         When there is no such trial.
     """
     spec = contract_stream(recordings, recipe)
-    out = Preprocessor(spec, recipe.preprocess).out
+    out, cutting = Preprocessor(spec, recipe.preprocess).out, Cutting(recipe, spec, recipe.preprocess)
     trials, images, facts = list[Shown](), dict[str, NDArray[np.float32]](), dict[str, Facts]()
     for recording in recordings:
-        shown = trials_of(recipe, recording, spec, out.sfreq)
+        shown = [
+            Shown(np.asarray(window.data, np.float32).T, label, recording.meta.group)
+            for window, label in cutting(recording).shown()
+        ]
         trials += shown
         known = facts_of(recipe, recording)
         for label in dict.fromkeys(each.label for each in shown):
             images.setdefault(label, image_of(recording, label, (3, size, size)))
             facts.setdefault(label, known[label])
     if not trials:
-        names = ", ".join(recording.meta.name for recording in recordings) or "none"
-        raise RecordingError(f"no valid window after an event with an image in the recordings ({names})")
+        raise cutting.nothing("no valid window after an event with an image", recordings)
     labels = sorted(images)
     categories = tuple(sorted({facts[label].category for label in labels}))
     things = sorted({facts[label].thing for label in labels})
@@ -99,18 +100,8 @@ def material_of(recipe: Recipe, recordings: Sequence[Recording], size: int) -> M
         name=recipe.name,
         simulated=first.meta.simulated,
         group=tuple(each.group for each in trials),
+        left_out=cutting.left_out,
     )
-
-
-def trials_of(recipe: Recipe, recording: Recording, spec: StreamSpec, sfreq: float) -> list[Shown]:
-    """Valid windows of one recording after events that show a known image."""
-    signal = input_signal(recording, recipe.stream.name, recipe.stream.ch_names)
-    processed, _ = process_whole(signal, spec, recipe.preprocess)
-    return [
-        Shown(np.asarray(window.data, np.float32).T, window.event.label, recording.meta.group)
-        for window in windows_of(processed, recording.events(), sfreq, window_config(recipe))
-        if window.valid and window.event and has_image(recording, window.event.label)
-    ]
 
 
 def facts_of(recipe: Recipe, recording: Recording) -> dict[str, Facts]:

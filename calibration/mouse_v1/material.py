@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.brainae.material import parts_of, trials_of
+from calibration.brainae.material import Parts, parts_of, trials_of
 from calibration.recipe import Recipe
 from calibration.targets import has_image, image_of
 from calibration.windows import image_shape
@@ -171,30 +171,27 @@ def material_of(recipe: Recipe, recordings: Sequence[Recording]) -> Material:
     by_animal: dict[str, list[Recording]] = {}
     for recording in recordings:
         by_animal.setdefault(recording.meta.subject, []).append(recording)
-    animals = tuple(animal_of(recipe, name or "animal", own) for name, own in by_animal.items())
+    animals = tuple(animal_in(recipe, name, parts_of(recipe, own)) for name, own in by_animal.items())
     return Material(animals, recipe.name, any(recording.meta.simulated for recording in recordings))
 
 
-def animal_of(recipe: Recipe, name: str, recordings: Sequence[Recording]) -> Animal:
-    """Presentations of one animal."""
-    parts = parts_of(recipe, recordings)
+def animal_in(recipe: Recipe, name: str, parts: Parts) -> Animal:
+    """Presentations of one animal, whose recordings are all of these."""
     if not parts.validation:
         raise ConfigError(
             "split.validation names no group: the decoders of mouse V1 choose their epoch on whole groups of pictures "
             "that are not trained on; name one, such as ['validation']"
         )
     shape = image_shape(recipe.target)
-    made = {part: responses_of(recipe, parts, getattr(parts, part), shape) for part in ("train", "validation", "test")}
-    said = recordings[0].meta.details.get("coordinates")
+    made = {part: responses_of(parts, getattr(parts, part), shape) for part in ("train", "validation", "test")}
+    said = parts.all[0].meta.details.get("coordinates")
     coordinates = np.asarray(said, float) if said is not None else np.empty((0, 2))
-    return Animal(name, **made, coordinates=coordinates)
+    return Animal(name or "animal", **made, coordinates=coordinates)
 
 
-def responses_of(
-    recipe: Recipe, parts: object, recordings: Sequence[Recording], shape: tuple[int, int, int]
-) -> Responses:
+def responses_of(parts: Parts, recordings: Sequence[Recording], shape: tuple[int, int, int]) -> Responses:
     """Every valid window behind an event with a picture."""
-    trials = trials_of(recipe, parts, recordings)  # type: ignore[arg-type]
+    trials = trials_of(parts, recordings)
     images = {}
     for recording in recordings:
         for label in {event.label for event in recording.events()} - set(images):

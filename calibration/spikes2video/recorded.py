@@ -17,14 +17,10 @@ from calibration.datasets.dots_recording import region_of
 from calibration.recipe import Recipe
 from calibration.spikes2video.material import Conditions, Rows, Stages, Trials
 from calibration.spikes2video.streaming import Stream
-from calibration.streams import input_signal, process_whole
 from calibration.targets import has_image
-from calibration.windows import window_config
 from streamkit.errors import RecordingError
-from streamkit.preprocess import windows_of
 from streamkit.recording import Recording
 from streamkit.recording.images import as_float, as_pixels, load_pixels
-from streamkit.types import Window
 
 Pixels = NDArray[np.uint8]
 Look = tuple[int, tuple[float, ...], float]
@@ -44,17 +40,15 @@ def trials_of(recipe: Recipe, parts: Parts, recordings: Sequence[Recording]) -> 
     looks = looks_of(parts.all, labels)
     conditions, number = conditions_of(looks)
     found = [
-        (window, recording.meta.group)
+        (window, labels[label], recording.meta.group)
         for recording in recordings
-        for window in windows_in(recipe, parts, recording)
-        if window.event and window.event.label in labels
+        for window, label in parts.cutting(recording).shown()
     ]
     if not found:
-        names = ", ".join(recording.meta.name for recording in recordings) or "none"
-        raise RecordingError(f"no window behind an event with a clip in the recordings ({names})")
-    shown = np.array([labels[window.event.label] for window, _ in found if window.event], np.intp)
+        raise parts.cutting.nothing("no window behind an event with a clip", recordings)
+    shown = np.array([row for _, row, _ in found], np.intp)
     return Trials(
-        np.stack([np.asarray(window.data, np.float32) for window, _ in found]),
+        np.stack([np.asarray(window.data, np.float32) for window, _, _ in found]),
         number[shown],
         region_of(parts.spec.ch_names),
         videos,
@@ -62,16 +56,8 @@ def trials_of(recipe: Recipe, parts: Parts, recordings: Sequence[Recording]) -> 
         conditions,
         stages_in(parts.all, n_frames),
         processed_spec(parts).sfreq,
-        np.array([group for _, group in found], np.str_),
+        np.array([group for _, _, group in found], np.str_),
     )
-
-
-def windows_in(recipe: Recipe, parts: Parts, recording: Recording) -> list[Window]:
-    """Valid windows of one recording, processed."""
-    signal = input_signal(recording, recipe.stream.name, recipe.stream.ch_names)
-    processed, out = process_whole(signal, parts.spec, parts.preprocess)
-    cut = windows_of(processed, recording.events(), out.sfreq, window_config(recipe))
-    return [window for window in cut if window.valid]
 
 
 def clips_in(recordings: Sequence[Recording], n_frames: int) -> tuple[dict[str, int], Pixels]:
@@ -143,24 +129,24 @@ def stream_in(recipe: Recipe, parts: Parts, recordings: Sequence[Recording], eta
     """
     frames, rows = frames_in(parts.all)
     weights = stage_weights(rows, eta)
-    counts, last, frame, before = [], [], [], 0
+    counts, last, frame, before = list[NDArray[np.float32]](), list[int](), list[int](), 0
     for recording in recordings:
-        signal = input_signal(recording, recipe.stream.name, recipe.stream.ch_names)
-        processed, out = process_whole(signal, parts.spec, parts.preprocess)
-        windows = [w for w in windows_of(processed, (), out.sfreq, window_config(recipe)) if w.valid]
+        cut = parts.cutting(recording)
+        windows = cut.valid()
         labels = on_screen(recording, np.array([window.stamp for window in windows]))
-        known = [
-            (w.last - processed.first, rows[name]) for w, name in zip(windows, labels, strict=True) if name in rows
-        ]
-        counts.append(np.asarray(processed.data, np.float32))
-        last += [before + at for at, _ in known]
-        frame += [row for _, row in known]
-        before += len(processed.data)
+        for window, label in zip(windows, labels, strict=True):
+            if label in rows:
+                last.append(before + window.last - cut.processed.first)
+                frame.append(rows[label])
+            else:
+                cut.leave_out("nothing on the screen")
+        counts.append(np.asarray(cut.processed.data, np.float32))
+        before += len(cut.processed)
     if not last:
-        names = ", ".join(recording.meta.name for recording in recordings) or "none"
-        raise RecordingError(
-            f"no bin of the recordings ({names}) has a frame on the screen: give recordings with an event and a "
-            "stimulus for every frame, such as those of dataset dots_world with options = { frames = true }"
+        raise parts.cutting.nothing(
+            "no bin has a frame on the screen (give recordings with an event and a stimulus for every frame, such as "
+            "those of dataset dots_world with options = { frames = true })",
+            recordings,
         )
     shown = np.array(frame, np.intp)
     return Stream(np.concatenate(counts), np.array(last, np.intp), shown, frames, weights[shown], recipe.window.n_times)
