@@ -12,6 +12,7 @@ from apps.bench.consumers import table
 from apps.bench.latency import over_runs, ratios, ring_spread, rotated
 from tests.command_line import run
 
+QUIETER = "Run again on a quieter machine"
 FIGURES = {"p50", "p95", "p99", "p999", "max", "n", "cpu"}
 
 
@@ -80,8 +81,12 @@ def test_a_wrong_ring_is_refused(rings: str, capsys: pytest.CaptureFixture[str])
 def test_streamkit_and_the_loop_by_hand_do_the_same_job(capsys: pytest.CaptureFixture[str]) -> None:
     for module in ("openvino", "psutil", "torch", "onnxscript"):
         pytest.importorskip(module)
-    assert run("bench", "latency", "--seconds", 3, "--runs", 1, "--consumers", "streamkit,openvino_loop", "--json") == 0
-    out = capsys.readouterr()
+    words = ("bench", "latency", "--seconds", 3, "--runs", 1, "--consumers", "streamkit,openvino_loop", "--json")
+    for _ in range(4):  # other tests run beside this one: what it says of a machine that is too busy is heeded
+        status, out = run(*words), capsys.readouterr()
+        if QUIETER not in out.err:
+            break
+    assert status == 0, out.err
     report = json.loads(out.out)
     assert {"job", "machine", "consumers", "method", "ratios", "ledger", "not_installed"} <= set(report)
     assert set(report["consumers"]) == {"streamkit", "openvino_loop"}
