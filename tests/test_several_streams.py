@@ -17,7 +17,7 @@ from streamkit.bundle import contract_signals, load_bundle
 from streamkit.bundle.manifest import canonical, sha256
 from streamkit.errors import ContractMismatch, RecordingError
 from streamkit.recording import Recording, Signal, write_recording
-from streamkit.verify import Feed, SideChunk, offline_samples
+from streamkit.verify import Feed, SideChunk, offline_samples, over_memory
 from tests.several import FORCE, several_bundle, several_contract, several_recording, side_streams
 from tests.small import linear_bundle, noise_recording
 
@@ -117,6 +117,18 @@ def test_several_streams_pass_over_lsl(patient: Path, recording: Path) -> None:
     _, report = verify(patient, recording)
     assert report["passed"], report
     assert report["counts"]["side_late"] == 0
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_a_verdict_says_that_side_streams_were_late(
+    bundle: Path, recording: Path, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = over_memory(bundle, recording, "onnxruntime", seed=0, tamper=side_streams_late)
+    monkeypatch.setattr("apps.commands.verify.answer_over", lambda *_: (answer, {"counts": {"side_late": n}}))
+    said = CliRunner().invoke(command, [str(bundle), str(recording), "--backend", "onnxruntime"])
+    assert said.exit_code == 1
+    assert ("came after their time" in said.stdout) == (n > 0)
+    assert (f"{n} sample of side" if n == 1 else f"{n} samples of side") in said.stdout or not n
 
 
 @pytest.mark.lsl

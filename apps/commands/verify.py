@@ -65,6 +65,9 @@ def command(
         click.echo(sentence(verdict))
         if verdict.epochs is not None:
             click.echo(sentence(verdict.epochs, "epochs, predicted and recorded"))
+        late = extra.get("counts", {}).get("side_late", 0)
+        if late and not verdict.passed:
+            click.echo(late_sides(late))
         if "hash" in extra:
             click.echo(f"predictions {extra['hash']}, {'the same' if repeats else 'NOT the same'} with other chunks")
     ctx.exit(0 if verdict.passed and repeats else 1)
@@ -91,6 +94,14 @@ def answer_over(
         return first, {"hash": first.hash, "bit_equal_on_repeat": first.hash == second.hash}
     result = rehearse(bundle, recording, backend=backend, speed=speed, played=seams.get("played"))
     return result.answer, {"latency_ms": result.latency["latency_ms"], "counts": result.counts}
+
+
+def late_sides(n: int) -> str:
+    """Say why windows may differ where samples of side streams came after their time, and what to do."""
+    return (
+        f"{n} {'sample' if n == 1 else 'samples'} of side streams came after their time, so windows were not what the "
+        "file holds: raise 'delay' of the recipe's [[also]] and calibrate again, or replay where less else runs"
+    )
 
 
 def sentence(verdict: Verdict, what: str = "predictions") -> str:
