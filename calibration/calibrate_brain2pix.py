@@ -13,7 +13,7 @@ from calibration.brain2pix.fit import fit_brain2pix, network_of
 from calibration.brain2pix.material import Movie
 from calibration.brain2pix.recorded import movie_of, shots_across
 from calibration.brain2pix.settings import Brain2PixSettings
-from calibration.brainae.material import Parts, parts_of, processed_spec
+from calibration.brainae.material import Parts, parts_of
 from calibration.calibrate_video import spread
 from calibration.evaluate import Answers, film_or_image_scores, score
 from calibration.export import check_export, export_graph, run_torch
@@ -69,7 +69,7 @@ def make(
     validation = movie_of(recipe, parts, parts.validation) if parts.validation else None
     progress.advance()
     trained = fit_brain2pix(train, validation, settings, loop=loop, checkpoint=checkpoint, progress=progress)
-    network, module = live_network(trained, train, processed_spec(parts).sfreq)
+    network, module = live_network(trained, train, parts.cutting.out.sfreq)
 
     answers = answers_of(trained, test, parts)
     n_shots = len(np.unique(test.shot))
@@ -103,7 +103,7 @@ def make(
     )
     progress.advance()
     examples = Examples.counted(len(train), parts.cutting.left_out)
-    return Made(bundle, scores, answers, fitted, examples, parity, parts.cutting.sfreq)
+    return Made(bundle, scores, answers, fitted, examples, parity, parts.cutting.out.sfreq)
 
 
 def settings_of(recipe: Recipe) -> tuple[Brain2PixSettings, dict[str, Any]]:
@@ -146,7 +146,7 @@ def live_network(trained: Trained, train: Movie, sfreq: float) -> tuple[Network,
 
 def picked(parts: Parts, trained: Trained) -> PreprocessConfig:
     """The preprocessing, and the choice of voxels where some have no place."""
-    names = processed_spec(parts).ch_names
+    names = parts.cutting.out.ch_names
     if len(trained.voxels) == len(names):
         return parts.preprocess
     stage = PickSettings(ch_names=tuple(names[voxel] for voxel in trained.voxels))

@@ -12,7 +12,7 @@ from calibration.brainae.bundle import encoder_of, exported, what_it_knows
 from calibration.brainae.fit import Fitted as FittedSystem
 from calibration.brainae.fit import fit_brainae
 from calibration.brainae.from_recipe import settings_of
-from calibration.brainae.material import Parts, Trials, parts_of, processed_spec, trials_of
+from calibration.brainae.material import Parts, Trials, parts_of, trials_of
 from calibration.brainae.pairs import Pairs, hold_back
 from calibration.brainae.scores import encoding, retrieval, retrieve, similarity
 from calibration.brainae.stimuli import Stimuli, stimuli_of
@@ -65,7 +65,7 @@ def make(
     progress.advance(f"{sum(len(each.X) for each in trials.values())} windows")
     stimuli = stimuli_of(recipe, parts.all, cache_dir() / "features", progress)
     train, validation = training_pairs(recipe, stimuli, trials)
-    sfreq = processed_spec(parts).sfreq
+    sfreq = parts.cutting.out.sfreq
     system = fit_brainae(train, validation, settings, sfreq=sfreq, loop=loop, checkpoint=checkpoint, progress=progress)
     test = stimuli.pairs(trials["test"].X, trials["test"].labels)
     progress.begin("scoring", 1)
@@ -83,7 +83,7 @@ def make(
         graphs=graphs,
         references=references,
         metrics=tuple(score.metric() for score in scores),
-        provenance=provenance(recipe, recordings, *groups_of(parts), fitted),
+        provenance=provenance(recipe, recordings, *parts.groups, fitted),
         tensors=tensors,
         overwrite=overwrite,
     )
@@ -142,12 +142,6 @@ def answers_of(
     labels = np.array([str(label) for label in trials.labels], np.str_)
     nobody = np.zeros(len(labels), np.intp)
     return Answers(values, np.array([place[label] for label in labels]), labels, labels, nobody)
-
-
-def groups_of(parts: Parts) -> tuple[list[str], list[str]]:
-    """Groups trained on, those that pick the epoch included, and groups held out."""
-    kept = [recording.meta.group for recording in (*parts.train, *parts.validation)]
-    return list(dict.fromkeys(kept)), list(dict.fromkeys(recording.meta.group for recording in parts.test))
 
 
 def as_examples(train: Pairs, parts: Parts) -> Examples:

@@ -166,7 +166,7 @@ def make(
     )
     progress.advance()
     examples = Examples.counted(len(animal.train), parts.cutting.left_out)
-    return Made(bundle, scores, answers, fitted, examples, learnt.parity, parts.cutting.sfreq)
+    return Made(bundle, scores, answers, fitted, examples, learnt.parity, parts.cutting.out.sfreq)
 
 
 def settings_of(recipe: Recipe) -> tuple[Any, dict[str, Any]]:

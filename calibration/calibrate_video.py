@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.brainae.material import Parts, parts_of, processed_spec
+from calibration.brainae.material import Parts, parts_of
 from calibration.datasets.dots_clips import sheet, sheet_size
 from calibration.evaluate import Answers, film_or_image_scores, score
 from calibration.export import check_export, export_graph, run_torch
@@ -145,7 +145,7 @@ def make(
     )
     progress.advance()
     examples = Examples.counted(learnt.n_train, parts.cutting.left_out)
-    return Made(bundle, scores, answers, fitted, examples, parity, parts.cutting.sfreq)
+    return Made(bundle, scores, answers, fitted, examples, parity, parts.cutting.out.sfreq)
 
 
 def settings_of(recipe: Recipe) -> tuple[Spikes2VideoSettings, dict[str, Any]]:
@@ -236,7 +236,7 @@ def streaming(
     """A frame for every bin; the epoch is picked by the validation groups, without one the last is kept."""
     train, test = (stream_in(recipe, parts, part, settings.eta) for part in (parts.train, parts.test))
     validation = stream_in(recipe, parts, parts.validation, settings.eta) if parts.validation else None
-    sfreq = processed_spec(parts).sfreq
+    sfreq = parts.cutting.out.sfreq
     fitted = fit_streaming(
         train, validation, settings, sfreq=sfreq, loop=loop, checkpoint=checkpoint, progress=progress
     )

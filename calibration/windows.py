@@ -127,13 +127,18 @@ class Cutting:
         What the recordings are, and the preprocessing that goes before.
     also
         Side streams, aligned with the processed samples.
+
+    Attributes
+    ----------
+    out
+        What comes out of the preprocessing, without side streams.
     """
 
     def __init__(
         self, recipe: Recipe, spec: StreamSpec, config: PreprocessConfig, also: Sequence[SideStream] = ()
     ) -> None:
         self._recipe, self._spec, self._config, self._also = recipe, spec, config, also
-        self._window, self.sfreq = window_config(recipe), Preprocessor(spec, config).out.sfreq
+        self._window, self.out = window_config(recipe), Preprocessor(spec, config).out
         self._tallies: list[Tally] = []
 
     def __call__(self, recording: Recording) -> Cut:
@@ -142,8 +147,8 @@ class Cutting:
         processed, _ = process_whole(signal, self._spec, self._config)
         if self._also:
             processed = align_whole(processed, self._also, side_chunks(recording, self._recipe))
-        self._tallies.append(Tally(recording, len(processed) / self.sfreq))
-        return Cut(recording, processed, self.sfreq, self._window, self._tallies[-1])
+        self._tallies.append(Tally(recording, len(processed) / self.out.sfreq))
+        return Cut(recording, processed, self.out.sfreq, self._window, self._tallies[-1])
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -156,7 +161,7 @@ class Cutting:
         own = [tally for tally in self._tallies if any(tally.recording is each for each in recordings)]
         why = ", ".join(f"{n} {reason}" for reason, n in sorted(sum(_sums(own), Counter()).items())) or "none"
         names = ", ".join(each.meta.name for each in recordings) or "none"
-        spans = f". {_spans(self._window, self.sfreq, [tally.length for tally in own])}" if own else ""
+        spans = f". {_spans(self._window, self.out.sfreq, [tally.length for tally in own])}" if own else ""
         return RecordingError(f"{what} in the recordings ({names}); left out: {why}{spans}")
 
 

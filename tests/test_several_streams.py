@@ -120,6 +120,7 @@ def test_several_streams_pass_over_lsl(patient: Path, recording: Path) -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
+@pytest.mark.parametrize("bundle", ["event"], indirect=True)
 def test_a_verdict_says_that_side_streams_were_late(
     bundle: Path, recording: Path, n: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from calibration.split import hold_out
 from calibration.streams import contract_stream, training_signals
 from calibration.windows import Cutting
 from streamkit.errors import ConfigError
-from streamkit.preprocess import PreprocessConfig, Preprocessor, fit_preprocess
+from streamkit.preprocess import PreprocessConfig, fit_preprocess
 from streamkit.recording import Recording
 from streamkit.types import StreamSpec
 
@@ -140,7 +140,7 @@ def material_of(
         trials = trials_of(parts, part)
         return stimuli.pairs(trials.X, trials.labels)
 
-    processed = processed_spec(parts)
+    processed = parts.cutting.out
     simulated = any(recording.meta.simulated for recording in recordings)
     return Material(
         train=pairs(parts.train).by_image(),
@@ -160,11 +160,6 @@ def photographs_of(stimuli: Stimuli) -> dict[int, str]:
     """The photograph that each concept of a simulated world was cut from: its super-category."""
     named = zip(stimuli.concept.tolist(), stimuli.labels, strict=True)
     return {concept: concept_of(concept_of(label)) for concept, label in named}
-
-
-def processed_spec(parts: Parts) -> StreamSpec:
-    """What comes out of the preprocessing."""
-    return Preprocessor(parts.spec, parts.preprocess).out
 
 
 def regions_of(ch_names: Sequence[str]) -> dict[str, tuple[int, ...]]:

@@ -14,7 +14,6 @@ from calibration.streams import contract_stream
 from calibration.targets import class_of, image_of
 from calibration.windows import Cutting
 from streamkit.errors import ConfigError
-from streamkit.preprocess import Preprocessor
 from streamkit.recording import Markers, Recording
 
 
@@ -65,7 +64,8 @@ def material_of(recipe: Recipe, recordings: Sequence[Recording], size: int) -> M
         When there is no such trial.
     """
     spec = contract_stream(recordings, recipe)
-    out, cutting = Preprocessor(spec, recipe.preprocess).out, Cutting(recipe, spec, recipe.preprocess)
+    cutting = Cutting(recipe, spec, recipe.preprocess)
+    out = cutting.out
     trials, images, facts = list[Shown](), dict[str, NDArray[np.float32]](), dict[str, Facts]()
     for recording in recordings:
         shown = [

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.brainae.material import Parts, processed_spec
+from calibration.brainae.material import Parts
 from calibration.datasets.dots_clips import sheet_size, unsheet
 from calibration.datasets.dots_recording import region_of
 from calibration.recipe import Recipe
@@ -55,7 +55,7 @@ def trials_of(recipe: Recipe, parts: Parts, recordings: Sequence[Recording]) -> 
         shown,
         conditions,
         stages_in(parts.all, n_frames),
-        processed_spec(parts).sfreq,
+        parts.cutting.out.sfreq,
         np.array([group for _, _, group in found], np.str_),
     )
 
