@@ -1,4 +1,4 @@
-"""Pictures from macaque V4: inverted encoder, CNN and GAN beside mean image, ridge and the nearest of known pictures.
+"""Pictures from macaque V4: inverted encoder, CNN, GAN, Brain2Pix beside mean image, ridge, nearest known pictures.
 
 python -m benchmarks.real_v4_decoding FOLDER/v4_cowley --out OUT            # all folds: hours; goes on where it was
 python -m benchmarks.real_v4_decoding FOLDER/v4_cowley --out OUT --folds 0 --seeds 1   # a pilot
@@ -6,9 +6,11 @@ python -m benchmarks.real_v4_decoding FOLDER/v4_cowley --out OUT --folds 0 --see
 Pictures are decoded at 28 x 28 grey. Four sessions are learnt together, one core and a readout or read-in for each, on
 folds of whole clusters of pictures (`benchmarks.v4_data`). One fold picks epochs, the inversion's step, how many
 neighbours are averaged, how encoders are mixed and which decoder is the best: none of it sees the fold that is tested.
-CNN and GAN are then trained anew with the pictures set aside, as ridge is. Every method tells a picture from the same
-list of 99 others. The Gabor ridge (which sees colour, at full size) and the pixel ridge are computed here too; beside
-the encoder that is inverted there is one of colour pictures of 56 x 56.
+CNN, GAN and Brain2Pix are then trained anew with the pictures set aside, as ridge is. Brain2Pix has every unit where
+the encoder's readout says that it looks: alone (FixedRF), and with a matrix that is learnt (LearnedRF). Every method
+tells a picture from the same list of 99 others. The Gabor ridge (which sees colour, at full size) and the pixel ridge
+are computed here too; beside the encoder that is inverted there is one of colour pictures of 56 x 56, and a Gabor ridge
+that sees 28 x 28 grey too.
 
 Each finished fold is kept in OUT (``fold-K.npz``); the report is one JSON object on standard output, the contact sheet
 of 24 held-out pictures is ``OUT/pictures.png``.
@@ -21,6 +23,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +32,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.bench.machine import machine
+from benchmarks.v4_brain2pix import fitted_painters, paint, refitted_painters, sessions_of
 from benchmarks.v4_data import SESSIONS, Array, Data, distractors, folds_of, read
-from benchmarks.v4_methods import NEIGHBOURS, Encoders, Weights, best_mix, decode, mixed, nearest, refitted
-from benchmarks.v4_scores import ENCODER, RIDGE, WIDE, pixel_r, scores, sheet
+from benchmarks.v4_methods import NEIGHBOURS, Encoders, Weights, best_mix, decode, mixed, nearest, refitted, with_aside
+from benchmarks.v4_scores import ENCODER, GREY_GABOR, RIDGE, WIDE, pixel_r, scores, sheet
+from calibration.brain2pix.settings import SMALL as BRAIN2PIX
+from calibration.brain2pix.settings import Brain2PixSettings
 from calibration.closed_form import ridge_raw
-from calibration.mouse_v1.fit_decoder import FittedDecoder, Guide, fit_decoder
+from calibration.mouse_v1.fit_decoder import Guide, fit_decoder
 from calibration.mouse_v1.fit_encoder import FittedEncoder, fit_encoder
 from calibration.mouse_v1.inversion import choose, invert
 from calibration.mouse_v1.material import Animal, Responses
@@ -50,7 +56,10 @@ from calibration.mouse_v1.trained import Search
 
 MIXED = "encoders, mixed"
 MEAN, PRIOR, INVENC, CNN_NAME, GAN_NAME = "mean image", "nearest prior", "InvEnc", "CNN", "GAN"
+FIXED, LEARNED = "Brain2Pix, FixedRF", "Brain2Pix, LearnedRF"
 WITH_RIDGE, CHOSEN = "CNN and ridge, mixed", "chosen"
+TOLD = ("encoder", "meis", "cnn", "gan", "brain2pix")
+"""Settings that the report has."""
 logger = logging.getLogger("benchmarks.real_v4_decoding")
 
 
@@ -65,6 +74,23 @@ class Sizes:
     search: Search
     cnn: DecoderSettings
     gan: DecoderSettings
+    brain2pix: Brain2PixSettings
+
+
+@dataclass(frozen=True)
+class Painter:
+    """A decoder, animal by animal.
+
+    Attributes
+    ----------
+    aside
+        Pictures of what was set aside, by networks that were not trained on it.
+    test
+        Pictures of what is tested, by networks that were.
+    """
+
+    aside: Callable[[Animal], Array]
+    test: Callable[[Animal], Array]
 
 
 SMALL_DATA = EncoderSettings(
@@ -112,6 +138,7 @@ SIZES = Sizes(
         batch_size=32,
         select="r",
     ),
+    brain2pix=BRAIN2PIX.but(fisheye=False, lr=1e-3, batch_size=32, epochs=30),
 )
 
 
@@ -144,6 +171,8 @@ def fold(data: Data, train: Array, aside: Array, test: Array, sizes: Sizes, seed
     decoders = {
         CNN_NAME: both_fits(animals, sizes.cnn, seeds, None),
         GAN_NAME: both_fits(animals, sizes.gan, seeds, guides),
+        FIXED: brain2pix(animals, first, sizes.brain2pix.but(network="fixed"), seeds),
+        LEARNED: brain2pix(animals, first, sizes.brain2pix.but(network="learned"), seeds),
     }
     found: dict[str, list[tuple[NDArray[np.intp], Array]]] = {}
     for k, animal in enumerate(animals):
@@ -151,7 +180,8 @@ def fold(data: Data, train: Array, aside: Array, test: Array, sizes: Sizes, seed
         rows, whole = encoders.rows(test), np.concatenate([train, aside])
         weights = encoders.chosen(aside, train)
         said = encoders.predict(rows, whole)
-        for name, values in (said | {MIXED: mixed(said, weights)}).items():
+        beside = {MIXED: mixed(said, weights), GREY_GABOR: encoders.ridge(data.grey_pyramid, rows, whole)}
+        for name, values in (said | beside).items():
             full = np.full((len(rows), data.Y.shape[1]), np.nan)
             full[:, encoders.units] = values
             found.setdefault(f"encode/{name}", []).append((rows, full))
@@ -174,15 +204,41 @@ def fitted_encoders(animals: list[Animal], settings: EncoderSettings, seeds: tup
 
 def both_fits(
     animals: list[Animal], settings: DecoderSettings, seeds: tuple[int, ...], guides: dict[str, Guide] | None
-) -> tuple[list[FittedDecoder], list[FittedDecoder]]:
-    """Decoders that leave the pictures set aside out, and those that are trained on them as well."""
+) -> Painter:
+    """The CNN or the GAN."""
     named = settings.but(animals=tuple(animal.name for animal in animals))
     models = [fit_decoder(animals, named.but(seed=seed), guides=guides) for seed in seeds]
     history = models[0].history
     logger.info(
         "%s: %.0f s, best epoch %d, %.3f", named.decoder, history.seconds, history.best + 1, min(history.validation)
     )
-    return models, refitted(animals, models, named, guides)
+    again = refitted(animals, models, named, guides)
+    return Painter(
+        lambda animal: decode(models, animal.validation, animal.name),
+        lambda animal: decode(again, animal.test, animal.name),
+    )
+
+
+def brain2pix(
+    animals: list[Animal], encoder: FittedEncoder, settings: Brain2PixSettings, seeds: tuple[int, ...]
+) -> Painter:
+    """Brain2Pix, every unit where the encoder says that it looks."""
+    sessions = sessions_of(animals, encoder, settings)
+    models = fitted_painters(sessions, settings, seeds)
+    history = models[0].history
+    logger.info(
+        "Brain2Pix, %s: %.0f s, best epoch %d, %.4f",
+        settings.network,
+        history.seconds,
+        history.best + 1,
+        min(history.validation),
+    )
+    whole = replace(sessions, animals=[with_aside(animal) for animal in animals])
+    again = refitted_painters(whole, models)
+    return Painter(
+        lambda animal: paint(models, sessions, "validation", animal.name),
+        lambda animal: paint(again, whole, "test", animal.name),
+    )
 
 
 def in_order(parts: list[tuple[NDArray[np.intp], Array]], test: Array) -> Array:
@@ -199,7 +255,7 @@ def decoded(
     animal: Animal,
     known: tuple[Array, Array],
     encoder: FittedEncoder,
-    decoders: dict[str, tuple[list[FittedDecoder], list[FittedDecoder]]],
+    decoders: dict[str, Painter],
     sizes: Sizes,
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Pictures of one session's tested presentations, by method, and what was chosen on those set aside."""
@@ -214,11 +270,8 @@ def decoded(
         weight, bias = ridge_raw(data.Y[np.ix_(rows, encoders.units)], y)
         made[RIDGE][part] = (given.X @ weight.T + bias).reshape(given.y.shape)
         made[MEAN][part] = np.repeat(y.mean(0)[None], len(given), 0).reshape(given.y.shape)
-    for name, (first, second) in decoders.items():
-        made[name] = {
-            "aside": decode(first, parts["aside"], animal.name),
-            "test": decode(second, parts["test"], animal.name),
-        }
+    for name, painter in decoders.items():
+        made[name] = {"aside": painter.aside(animal), "test": painter.test(animal)}
     prior = {part: nearest(encoders, weights, fitted_to[part], fitted_to[part], parts[part].X) for part in parts}
     facts: dict[str, Any] = {"neighbours": max(NEIGHBOURS, key=lambda k: pixel_r(prior["aside"][k], shown))}
     made[PRIOR] = {part: each[facts["neighbours"]] for part, each in prior.items()}
@@ -286,7 +339,7 @@ def main() -> None:
         "folds": folds,
         "note": "28 x 28 grey; repeat-averaged counts; r of encoding: mean over units and folds; identification: among "
         "the same list of 100 pictures for every method; intervals: bootstrap over clusters of pictures",
-        "sizes": {name: getattr(sizes, name).model_dump(mode="json") for name in ("encoder", "meis", "cnn", "gan")},
+        "sizes": {name: getattr(sizes, name).model_dump(mode="json") for name in TOLD},
         "sessions": scores(data, said, distractors(data)),
     }
     json.dump(facts, sys.stdout, indent=1)

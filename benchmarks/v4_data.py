@@ -37,8 +37,8 @@ class Data:
     ----------
     images, grey
         ``(n, 3, SIZE, SIZE)`` and ``(n, 1, GREY_SIZE, GREY_SIZE)``.
-    pyramid
-        ``(n, 1024)``.
+    pyramid, grey_pyramid
+        ``(n, 1024)``, of the pictures as they are and of those in `grey`.
     Y
         ``(n, n_units)``, NaN for units of other sessions.
     session, fold, cluster
@@ -50,6 +50,7 @@ class Data:
     images: Array
     grey: Array
     pyramid: Array
+    grey_pyramid: Array
     Y: Array
     session: NDArray[np.intp]
     fold: NDArray[np.intp]
@@ -71,7 +72,8 @@ def read(path: Path) -> Data:
     small = resize(whole, (SIZE, SIZE)).astype(np.float32)
     plain = np.einsum("c,nchw->nhw", GREY, whole)[:, None]
     grey = resize(plain.astype(np.float32), (GREY_SIZE, GREY_SIZE))
-    return Data(small, grey, gabor_pyramid(whole), Y, session, deal(cluster, FOLDS, 0), cluster, unit_session)
+    pyramids = gabor_pyramid(whole), gabor_pyramid(np.repeat(grey, 3, 1))
+    return Data(small, grey, *pyramids, Y, session, deal(cluster, FOLDS, 0), cluster, unit_session)
 
 
 def distractors(data: Data) -> NDArray[np.intp]:

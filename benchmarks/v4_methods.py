@@ -53,13 +53,18 @@ class Encoders:
 
     def predict(self, rows: Array, fitted_to: Array) -> dict[str, Array]:
         """Responses to any pictures, by name; the ridge is fitted to the session's pictures among `fitted_to`."""
-        own, data = self.rows(fitted_to), self.data
-        weight, bias = ridge_raw(data.pyramid[own].astype(np.float64), data.Y[np.ix_(own, self.units)])
         found = {
             name: np.mean([fitted.predict(images[rows], self.animal) for fitted in networks], axis=0)
             for name, (networks, images) in self.fitted.items()
         }
-        return found | {GABOR: data.pyramid[rows] @ weight.T + bias}
+        return found | {GABOR: self.ridge(self.data.pyramid, rows, fitted_to)}
+
+    def ridge(self, features: Array, rows: Array, fitted_to: Array) -> Array:
+        """Responses to any pictures by ridge regression from features of all pictures."""
+        own = self.rows(fitted_to)
+        weight, bias = ridge_raw(features[own].astype(np.float64), self.data.Y[np.ix_(own, self.units)])
+        found: Array = features[rows] @ weight.T + bias
+        return found
 
     def chosen(self, aside: Array, train: Array) -> Weights:
         """Shares of the encoders that predict the pictures set aside best."""

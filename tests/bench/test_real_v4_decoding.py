@@ -7,14 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("psutil")
 
 from benchmarks import real_v4_decoding as bench
+from benchmarks.v4_brain2pix import centres, sessions_of
 from benchmarks.v4_data import SESSIONS, Data, distractors, folds_of
 from benchmarks.v4_methods import best_mix, simplex, with_aside
 from benchmarks.v4_scores import RIDGE, pixel_r, scores, sheet, wins
+from calibration.brain2pix.retina import pixels_of
 from calibration.datasets.twins import deal
+from calibration.mouse_v1.fit_encoder import fit_encoder
 from calibration.mouse_v1.settings import EncoderSettings, InversionSettings, MEISettings
 from calibration.mouse_v1.trained import Search
 
@@ -31,6 +35,7 @@ TINY = bench.Sizes(
     gan=bench.SIZES.gan.but(
         channels=(4,), kernels=(3,), readin=4, context=(2, 3), critic=(4,), critic_kernels=(5,), epochs=1
     ),
+    brain2pix=bench.SIZES.brain2pix.but(widths=(4, 8, 8), d_widths=(4, 8), epochs=1),
 )
 
 
@@ -49,7 +54,8 @@ def made_up() -> Data:
         Y[np.ix_(session == k, unit_session == k)] = 3 * coarse.reshape(-1, 9)[session == k] @ fields
     cluster = np.arange(4 * N) // 2  # pairs of near-twins
     images = np.repeat(grey, 3, 1)
-    return Data(images, grey, coarse.reshape(-1, 9), Y, session, deal(cluster, 5, 0), cluster, unit_session)
+    seen = coarse.reshape(-1, 9)
+    return Data(images, grey, seen, seen[:, :4], Y, session, deal(cluster, 5, 0), cluster, unit_session)
 
 
 def test_no_cluster_is_in_two_parts_of_a_fold() -> None:
@@ -83,6 +89,7 @@ def test_a_fold_is_answered_scored_and_kept(tmp_path: Path, monkeypatch: pytest.
     data = made_up()
     said = bench.run(data, tmp_path, TINY, (0,), (0,))
     methods = {"mean image", "ridge", "nearest prior", "InvEnc", "CNN", "GAN", "CNN and ridge, mixed", "chosen"}
+    methods |= {"Brain2Pix, FixedRF", "Brain2Pix, LearnedRF"}
     assert {name.partition("/")[2] for name in said if name.startswith("decode/")} == methods
     found = scores(data, said, distractors(data))
     assert set(found) == set(SESSIONS)
@@ -90,8 +97,9 @@ def test_a_fold_is_answered_scored_and_kept(tmp_path: Path, monkeypatch: pytest.
         assert session["decode"]["ridge"]["pixel r minus ridge"]["value"] == 0
         assert session["decode"]["ridge"]["pixel r"]["value"] > session["decode"]["mean image"]["pixel r"]["value"]
         methods = session["encode"]["methods"]
-        assert set(methods) == {"V1 encoder", "V1 encoder, 56 x 56 colour", "Gabor ridge", "encoders, mixed"}
-        assert methods["Gabor ridge"]["r"]["value"] > 0.8
+        gabor, grey = "Gabor ridge", "Gabor ridge, 28 x 28 grey"
+        assert set(methods) == {"V1 encoder", "V1 encoder, 56 x 56 colour", gabor, grey, "encoders, mixed"}
+        assert methods[gabor]["r"]["value"] > max(0.8, methods[grey]["r"]["value"])
         for each in session["decode"].values():
             assert each["pixel r"]["ci95"][0] <= each["pixel r"]["value"] <= each["pixel r"]["ci95"][1]
     tested = data.fold == 0
@@ -127,3 +135,29 @@ def test_what_is_not_finite_correlates_with_nothing() -> None:
     images = made_up().grey[:3]
     assert pixel_r(np.full_like(images, np.nan), images) == -1
     assert pixel_r(images, images) == pytest.approx(1)
+
+
+def test_units_of_all_sessions_lie_in_one_film_each_where_the_encoder_says() -> None:
+    data = made_up()
+    train, aside, test = next(folds_of(data))
+    animals = bench.animals_of(data, data.grey, train, aside, test)
+    encoder = fit_encoder(animals, TINY.encoder)
+    first, second = animals[0].name, animals[1].name
+    with torch.no_grad():
+        encoder.model.readouts[first].mu.copy_(torch.tensor([1.0, -1.0]).expand(UNITS, 2))
+    sessions = sessions_of(animals, encoder, TINY.brain2pix)
+    film = sessions.film("train")
+    assert film.out_shape == (1, 16, 16)  # 12 pixels cannot be halved three times
+    rows = slice(len(animals[0].train), len(animals[0].train) + len(animals[1].train))
+    own = film.region == second
+    assert np.abs(film.voxels[rows][:, own].mean(0)).max() < 1e-5
+    assert not film.voxels[rows][:, ~own].any()
+    # a kernel of 3 has its last position on the pixel before the last: column 10 of 12, row 1; two more on each side
+    pixel = pixels_of(film)[film.region == first]
+    assert set(pixel.tolist()) == {(1 + 2) * 16 + 10 + 2}
+    shown = sessions.cut(film.shown(rows))
+    np.testing.assert_allclose(shown, np.clip(animals[1].train.y, 0, 1), atol=1 / 500)
+    only = sessions.film("test", (second,))
+    assert len(only) == len(animals[1].test)
+    assert not only.voxels[:, ~own].any()
+    assert np.abs(centres(encoder, animals[0])).max() == pytest.approx(4.5 / 12)
