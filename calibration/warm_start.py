@@ -20,12 +20,14 @@ def warm_start(module: nn.Module, X: Array, y: Array) -> None:
     """Set the linear read-in of an image decoder to a ridge regression onto small copies of the images.
 
     The first maps of the latent get the image's channels, the next ones their negatives (a rectifier follows), and any
-    further maps keep their random weights.
+    further maps keep their random weights. A batch normalisation behind the linear layer gives these maps back the
+    mean and deviation that the regression gave them: where it knows little its pictures are flat, and that is kept.
 
     Parameters
     ----------
     module
-        Has ``readin``, a sequence with one linear layer and one `torch.nn.Unflatten` to ``(maps, height, width)``.
+        Has ``readin``, a sequence with one linear layer, one `torch.nn.Unflatten` to ``(maps, height, width)`` and, if
+        any, one `torch.nn.BatchNorm1d`.
     X, y
         Training windows ``(n, n_chans, n_times)`` and images ``(n, C, H, W)``.
 
@@ -35,23 +37,28 @@ def warm_start(module: nn.Module, X: Array, y: Array) -> None:
         When the module has no such read-in.
     """
     torch = require("torch", "train", "calibration")
-    linear, latent = _readin(module, torch)
+    linear, latent, norm = _readin(module, torch)
     small = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(np.ascontiguousarray(y)), latent[1:]).numpy()
     maps = np.concatenate([small, -small], axis=1)[:, : latent[0]]
-    weight, bias = ridge_raw(X.reshape(len(X), -1).astype(np.float64), maps.reshape(len(maps), -1))
-    n_rows = len(weight)  # maps come first in the flattened latent
+    flat = X.reshape(len(X), -1).astype(np.float64)
+    weight, bias = ridge_raw(flat, maps.reshape(len(maps), -1))
+    said, n_rows = flat @ weight.T + bias, len(weight)  # maps come first in the flattened latent
     with torch.no_grad():
         linear.weight[:n_rows] = torch.from_numpy(weight.astype(np.float32))
         linear.bias[:n_rows] = torch.from_numpy(bias.astype(np.float32))
+        if norm is not None:
+            norm.weight[:n_rows] = torch.from_numpy(said.std(0).astype(np.float32))
+            norm.bias[:n_rows] = torch.from_numpy(said.mean(0).astype(np.float32))
 
 
-def _readin(module: nn.Module, torch: Any) -> tuple[Any, tuple[int, ...]]:
+def _readin(module: nn.Module, torch: Any) -> tuple[Any, tuple[int, ...], Any]:
     layers = list(getattr(module, "readin", None) or ())
     linear = next((layer for layer in layers if isinstance(layer, torch.nn.Linear)), None)
     unflatten = next((layer for layer in layers if isinstance(layer, torch.nn.Unflatten)), None)
+    norm = next((layer for layer in layers if isinstance(layer, torch.nn.BatchNorm1d)), None)
     if linear is None or unflatten is None:
         raise ConfigError(
             f"train.warm_start fills the linear read-in of an image decoder, and {type(module).__name__} has none: "
             "use model 'v1_cnn', or take train.warm_start out"
         )
-    return linear, tuple(unflatten.unflattened_size)
+    return linear, tuple(unflatten.unflattened_size), norm

@@ -125,6 +125,21 @@ def test_a_warm_start_makes_an_image_decoder_begin_with_a_picture():
     assert np.corrcoef(maps[:, 16:32].ravel(), small.ravel())[0, 1] < -0.99
 
 
+def test_a_warm_start_keeps_how_sure_the_regression_is_of_each_pixel_through_the_normalisation():
+    rng = np.random.default_rng(0)
+    y = rng.uniform(size=(300, 1, 8, 8)).astype(np.float32)
+    X = (y[:, 0, :, :4].reshape(300, 32, 1) + 0.1 * rng.normal(size=(300, 32, 1))).astype(np.float32)  # the left half
+    args = {"n_chans": 32, "n_times": 1, "out_shape": [1, 8, 8], "sfreq": 4.0, "unflatten": [2, 4, 4]}
+    module = Network("v1_cnn", {**args, "channels": [4], "kernels": [6], "strides": [2], "paddings": [1]}).build(0)
+    warm_start(module, X, y)
+    with torch.no_grad():
+        said = module.readin[:2](torch.from_numpy(X))
+        behind = module.train().readin[:3](torch.from_numpy(X))
+    np.testing.assert_allclose(behind, said, atol=1e-3)
+    spread = behind[:, :16].std(0).reshape(4, 4)
+    assert spread[:, 2:].max() < 0.5 * spread[:, :2].min()
+
+
 def test_a_warm_start_needs_a_read_in():
     with pytest.raises(ConfigError, match="v1_cnn"):
         warm_start(linear(2), *data())

@@ -63,6 +63,8 @@ def layouts(table: Table) -> Figure:
 
 def _scatter(drawn: Figure, axes: Axes, at: NDArray, kind: NDArray) -> None:
     names = list(dict.fromkeys(kind.tolist()))
+    if all(str(name).isdigit() for name in names):
+        names.sort(key=int)
     if kind.dtype.kind in "US" and len(names) <= MOST_KINDS:
         for number, name in enumerate(names):
             axes.scatter(*at[kind == name].T, s=8, color=f"C{number}", label=name, lw=0)
