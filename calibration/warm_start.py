@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from torch import nn
 
 Array = NDArray[np.floating]
+LEAST = 1e-12
+"""Spread below which a regression says nothing."""
 
 
-def warm_start(module: nn.Module, X: Array, y: Array) -> None:
+def warm_start(module: nn.Module, X: Array, y: Array, *, levels: bool = False) -> None:
     """Set the linear read-in of an image decoder to a ridge regression onto small copies of the images.
 
     The first maps of the latent get the image's channels, the next ones their negatives (a rectifier follows), and any
-    further maps keep their random weights. A batch normalisation behind the linear layer gives these maps back the
-    mean and deviation that the regression gave them: where it knows little its pictures are flat, and that is kept.
+    further maps keep their random weights.
 
     Parameters
     ----------
@@ -30,6 +31,10 @@ def warm_start(module: nn.Module, X: Array, y: Array) -> None:
         any, one `torch.nn.BatchNorm1d`.
     X, y
         Training windows ``(n, n_chans, n_times)`` and images ``(n, C, H, W)``.
+    levels
+        The batch normalisation behind the linear layer gives every pixel of these maps its mean and spread back,
+        compared with those of the whole map. Without, all pixels vary alike: the convolutions do not see where the
+        regression knows little, nor what all images have in common.
 
     Raises
     ------
@@ -46,9 +51,12 @@ def warm_start(module: nn.Module, X: Array, y: Array) -> None:
     with torch.no_grad():
         linear.weight[:n_rows] = torch.from_numpy(weight.astype(np.float32))
         linear.bias[:n_rows] = torch.from_numpy(bias.astype(np.float32))
-        if norm is not None:
-            norm.weight[:n_rows] = torch.from_numpy(said.std(0).astype(np.float32))
-            norm.bias[:n_rows] = torch.from_numpy(said.mean(0).astype(np.float32))
+        if levels and norm is not None:
+            pixels = said.reshape(len(said), -1, latent[1] * latent[2])
+            said = (pixels - pixels.mean((0, 2), keepdims=True)).reshape(said.shape)
+            whole = max(float(np.sqrt((said**2).mean())), LEAST)
+            norm.weight[:n_rows] = torch.from_numpy((said.std(0) / whole).astype(np.float32))
+            norm.bias[:n_rows] = torch.from_numpy((said.mean(0) / whole).astype(np.float32))
 
 
 def _readin(module: nn.Module, torch: Any) -> tuple[Any, tuple[int, ...], Any]:

@@ -201,7 +201,7 @@ def build(
 def begun_by_ridge(network: nn.Module, animal: Animal) -> None:
     """Start a CNN's read-in where ridge regression ends."""
     X = response_scale(animal.train)(animal.train.X)[:, :, None]
-    warm_start(network, X, image_scale(animal.train)(animal.train.y))
+    warm_start(network, X, image_scale(animal.train)(animal.train.y), levels=True)
 
 
 def guide_in(readin: Any, animal: Animal, guides: Mapping[str, Guide]) -> None:
