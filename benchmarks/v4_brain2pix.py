@@ -41,19 +41,17 @@ class Sessions:
     def film(self, part: str, names: Sequence[str] = ()) -> Movie:
         """Presentations of one part, of all sessions or of those named; units of the others are at their mean, 0."""
         known = [each for each in self.animals if not names or each.name in names]
+        count = {each.name: each.train.n_neurons for each in self.animals}
+        region = np.repeat(list(count), list(count.values()))
+        lengths = [len(getattr(each, part)) for each in known]
+        owner = np.repeat([each.name for each in known], lengths)
+        X = np.zeros((sum(lengths), len(region)), np.float32)
+        for each in known:
+            own = np.ix_(owner == each.name, region == each.name)
+            X[own] = standardised(getattr(each, part).X, each.train)
         shown = np.concatenate([self.padded(getattr(each, part).y) for each in known])
-        X = np.zeros((len(shown), sum(each.train.n_neurons for each in self.animals)), np.float32)
-        row = column = 0
-        for each in self.animals:
-            units = each.train.n_neurons
-            if each in known:
-                own = standardised(getattr(each, part).X, each.train)
-                X[row : row + len(own), column : column + units] = own
-                row += len(own)
-            column += units
-        region = np.repeat([each.name for each in self.animals], [each.train.n_neurons for each in self.animals])
         side, longer = self.sides
-        centre = np.concatenate([self.centre[each.name] for each in self.animals]) * side / longer
+        centre = np.concatenate([self.centre[name] for name in count]) * side / longer
         return of_pairs(X, np.round(255 * shown).astype(np.uint8), centre, region, np.arange(len(shown)))
 
     @property
