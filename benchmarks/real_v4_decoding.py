@@ -6,11 +6,11 @@ python -m benchmarks.real_v4_decoding FOLDER/v4_cowley --out OUT --folds 0 --see
 Pictures are decoded at 28 x 28 grey. Four sessions are learnt together, one core and a readout or read-in for each, on
 folds of whole clusters of pictures (`benchmarks.v4_data`). One fold picks epochs, the inversion's step, how many
 neighbours are averaged, how encoders are mixed and which decoder is the best: none of it sees the fold that is tested.
-CNN, GAN and Brain2Pix are then trained anew with the pictures set aside, as ridge is. Brain2Pix has every unit where
-the encoder's readout says that it looks: alone (FixedRF), and with a matrix that is learnt (LearnedRF). Every method
-tells a picture from the same list of 99 others. The Gabor ridge (which sees colour, at full size) and the pixel ridge
-are computed here too; beside the encoder that is inverted there is one of colour pictures of 56 x 56, and a Gabor ridge
-that sees 28 x 28 grey too.
+Encoders, CNN, GAN and Brain2Pix are then trained anew with the pictures set aside, as ridge is. Brain2Pix has every
+unit where a Gaussian readout says that it looks: alone (FixedRF), and with a matrix that is learnt (LearnedRF). Every
+method tells a picture from the same list of 99 others. The Gabor ridge (which sees colour, at full size) and the pixel
+ridge are computed here too; beside the encoders that can be inverted there is one of colour pictures of 56 x 56, and a
+Gabor ridge that sees 28 x 28 grey too.
 
 Each finished fold is kept in OUT (``fold-K.npz``); the report is one JSON object on standard output, the contact sheet
 of 24 held-out pictures is ``OUT/pictures.png``.
@@ -34,8 +34,20 @@ from numpy.typing import NDArray
 from apps.bench.machine import machine
 from benchmarks.v4_brain2pix import fitted_painters, paint, refitted_painters, sessions_of
 from benchmarks.v4_data import SESSIONS, Array, Data, distractors, folds_of, read
-from benchmarks.v4_methods import NEIGHBOURS, Encoders, Weights, best_mix, decode, mixed, nearest, refitted, with_aside
-from benchmarks.v4_scores import ENCODER, GREY_GABOR, RIDGE, WIDE, pixel_r, scores, sheet
+from benchmarks.v4_methods import (
+    NEIGHBOURS,
+    PARTS,
+    Encoders,
+    Networks,
+    Weights,
+    best_mix,
+    decode,
+    mixed,
+    nearest,
+    refitted,
+    with_aside,
+)
+from benchmarks.v4_scores import ENCODER, GREY_GABOR, LINEAR, RIDGE, WIDE, pixel_r, scores, sheet
 from calibration.brain2pix.settings import SMALL as BRAIN2PIX
 from calibration.brain2pix.settings import Brain2PixSettings
 from calibration.closed_form import ridge_raw
@@ -58,16 +70,27 @@ MIXED = "encoders, mixed"
 MEAN, PRIOR, INVENC, CNN_NAME, GAN_NAME = "mean image", "nearest prior", "InvEnc", "CNN", "GAN"
 FIXED, LEARNED = "Brain2Pix, FixedRF", "Brain2Pix, LearnedRF"
 WITH_RIDGE, CHOSEN = "CNN and ridge, mixed", "chosen"
-TOLD = ("encoder", "meis", "cnn", "gan", "brain2pix")
+TOLD = ("encoder", "linear", "meis", "cnn", "gan", "brain2pix")
 """Settings that the report has."""
 logger = logging.getLogger("benchmarks.real_v4_decoding")
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is trained; `wide` is an encoder of colour pictures of 56 x 56, which is mixed and not inverted."""
+    """What is trained.
+
+    Attributes
+    ----------
+    encoder
+        With a Gaussian readout, which says where units look.
+    linear
+        With a linear readout of maps averaged on a coarse grid.
+    wide
+        An encoder of colour pictures of 56 x 56, which is mixed and not inverted.
+    """
 
     encoder: EncoderSettings
+    linear: EncoderSettings
     wide: EncoderSettings | None
     meis: MEISettings
     inversion: InversionSettings
@@ -75,6 +98,11 @@ class Sizes:
     cnn: DecoderSettings
     gan: DecoderSettings
     brain2pix: Brain2PixSettings
+
+    @property
+    def of_grey(self) -> dict[str, EncoderSettings]:
+        """Encoders that see the pictures that are decoded, by name."""
+        return {ENCODER: self.encoder, LINEAR: self.linear}
 
 
 @dataclass(frozen=True)
@@ -95,19 +123,21 @@ class Painter:
 
 SMALL_DATA = EncoderSettings(
     layers=3,
-    channels=24,
+    channels=48,
     kernel=7,
     hidden_kernel=5,
     smooth=1.0,
     sparse=0.01,
-    shift=1,
-    lr=0.01,
-    epochs=60,
+    shift=3,
+    lr=0.003,
+    decays=0,
+    epochs=40,
     batch_size=32,
 )
 SIZES = Sizes(
     encoder=SMALL_DATA,
-    wide=SMALL_DATA.but(kernel=9, hidden_kernel=7, shift=3, epochs=40),
+    linear=SMALL_DATA.but(readout="linear", pool=11),
+    wide=SMALL_DATA.but(channels=24, kernel=9, hidden_kernel=7),
     meis=MEISettings(steps=100, lr=2.0),
     inversion=InversionSettings(batch_size=200),
     search=Search((10.0, 30.0, 100.0, 300.0), (1.5, 2.5), (30, 100, 300)),
@@ -159,11 +189,12 @@ def animals_of(data: Data, images: Array, train: Array, aside: Array, test: Arra
 def fold(data: Data, train: Array, aside: Array, test: Array, sizes: Sizes, seeds: tuple[int, ...]) -> dict[str, Array]:
     """Predicted responses and pictures of the tested presentations, by method; what was chosen is logged."""
     animals = animals_of(data, data.grey, train, aside, test)
-    networks = {ENCODER: (fitted_encoders(animals, sizes.encoder, seeds), data.grey)}
+    networks = {name: encoders_of(animals, data.grey, each, seeds) for name, each in sizes.of_grey.items()}
+    first = networks[ENCODER].told["aside"][0]
+    best = min(networks.values(), key=lambda each: min(each.told["aside"][0].history.validation))
     if sizes.wide is not None:
         wide = animals_of(data, data.images, train, aside, test)
-        networks[WIDE] = (fitted_encoders(wide, sizes.wide, seeds), data.images)
-    first = networks[ENCODER][0][0]
+        networks[WIDE] = encoders_of(wide, data.images, sizes.wide, seeds)
     guides = {
         each.name: Guide(most_exciting(first.of(each.name), each.train.out_shape, sizes.meis), first.places(each.name))
         for each in animals
@@ -176,30 +207,38 @@ def fold(data: Data, train: Array, aside: Array, test: Array, sizes: Sizes, seed
     }
     found: dict[str, list[tuple[NDArray[np.intp], Array]]] = {}
     for k, animal in enumerate(animals):
-        encoders = Encoders(data, networks, animal.name, k)
-        rows, whole = encoders.rows(test), np.concatenate([train, aside])
-        weights = encoders.chosen(aside, train)
-        said = encoders.predict(rows, whole)
-        beside = {MIXED: mixed(said, weights), GREY_GABOR: encoders.ridge(data.grey_pyramid, rows, whole)}
+        known = dict(zip(PARTS, (train, np.concatenate([train, aside])), strict=True))
+        encoders = Encoders(data, networks, known, animal.name, k)
+        rows, weights = encoders.rows(test), encoders.chosen(aside)
+        said = encoders.predict(rows, "test")
+        beside = {MIXED: mixed(said, weights), GREY_GABOR: encoders.ridge(data.grey_pyramid, rows, "test")}
         for name, values in (said | beside).items():
             full = np.full((len(rows), data.Y.shape[1]), np.nan)
             full[:, encoders.units] = values
             found.setdefault(f"encode/{name}", []).append((rows, full))
-        images, facts = decoded(encoders, weights, animal, (train, aside), first, decoders, sizes)
+        images, facts = decoded(encoders, weights, animal, best, decoders, sizes)
         logger.info("%s: %s", animal.name, json.dumps({"encoders": weights, **facts}))
         for name, values in images.items():
             found.setdefault(f"decode/{name}", []).append((rows, values))
     return {name: in_order(parts, test) for name, parts in found.items()}
 
 
-def fitted_encoders(animals: list[Animal], settings: EncoderSettings, seeds: tuple[int, ...]) -> list[FittedEncoder]:
-    """One per seed."""
-    found = [fit_encoder(animals, settings.but(seed=seed)) for seed in seeds]
-    history = found[0].history
+def encoders_of(animals: list[Animal], images: Array, settings: EncoderSettings, seeds: tuple[int, ...]) -> Networks:
+    """One per seed, and again with the pictures set aside, for as many epochs as were best on them."""
+    models = [fit_encoder(animals, settings.but(seed=seed)) for seed in seeds]
+    history = models[0].history
     logger.info(
-        "encoder: %d epochs, %.0f s, validation r %.3f", len(history.train), history.seconds, -min(history.validation)
+        "encoder, %s readout: %.0f s, best epoch %d, validation r %.3f",
+        settings.readout,
+        history.seconds,
+        history.best + 1,
+        -min(history.validation),
     )
-    return found
+    whole = [with_aside(animal) for animal in animals]
+    again = [
+        fit_encoder(whole, each.settings.but(epochs=each.history.best + 1), loop={"keep": "last"}) for each in models
+    ]
+    return Networks(dict(zip(PARTS, (models, again), strict=True)), images)
 
 
 def both_fits(
@@ -253,29 +292,26 @@ def decoded(
     encoders: Encoders,
     weights: Weights,
     animal: Animal,
-    known: tuple[Array, Array],
-    encoder: FittedEncoder,
+    inverse: Networks,
     decoders: dict[str, Painter],
     sizes: Sizes,
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Pictures of one session's tested presentations, by method, and what was chosen on those set aside."""
-    train, _ = known
-    data, whole = encoders.data, np.concatenate(known)
-    parts = {"aside": animal.validation, "test": animal.test}
-    fitted_to, shown = {"aside": train, "test": whole}, animal.validation.y
+    data, shown = encoders.data, animal.validation.y
+    parts = dict(zip(PARTS, (animal.validation, animal.test), strict=True))
     made: dict[str, dict[str, Array]] = {MEAN: {}, RIDGE: {}}
     for part, given in parts.items():
-        rows = encoders.rows(fitted_to[part])
+        rows = encoders.rows(encoders.known[part])
         y = data.grey[rows].reshape(len(rows), -1).astype(np.float64)
         weight, bias = ridge_raw(data.Y[np.ix_(rows, encoders.units)], y)
         made[RIDGE][part] = (given.X @ weight.T + bias).reshape(given.y.shape)
         made[MEAN][part] = np.repeat(y.mean(0)[None], len(given), 0).reshape(given.y.shape)
     for name, painter in decoders.items():
         made[name] = {"aside": painter.aside(animal), "test": painter.test(animal)}
-    prior = {part: nearest(encoders, weights, fitted_to[part], fitted_to[part], parts[part].X) for part in parts}
+    prior = {part: nearest(encoders, weights, part, given.X) for part, given in parts.items()}
     facts: dict[str, Any] = {"neighbours": max(NEIGHBOURS, key=lambda k: pixel_r(prior["aside"][k], shown))}
     made[PRIOR] = {part: each[facts["neighbours"]] for part, each in prior.items()}
-    made[INVENC], facts["inversion"] = inverted(encoder, animal, sizes)
+    made[INVENC], facts["inversion"] = inverted(inverse, animal, sizes)
     made[WITH_RIDGE], facts["cnn_share"] = best_mix(made[CNN_NAME], made[RIDGE], shown)
     inner = {name: pixel_r(each["aside"], shown) for name, each in made.items()}
     facts["chosen"] = max(inner, key=lambda name: inner[name])
@@ -283,16 +319,17 @@ def decoded(
     return {name: each["test"].astype(np.float32) for name, each in made.items()}, facts | {"inner": inner}
 
 
-def inverted(encoder: FittedEncoder, animal: Animal, sizes: Sizes) -> tuple[dict[str, Array], dict[str, Any]]:
+def inverted(networks: Networks, animal: Animal, sizes: Sizes) -> tuple[dict[str, Array], dict[str, Any]]:
     """Pictures by the inverted encoder, with the step that is best on the pictures set aside."""
-    scale, shown = encoder.responses[animal.name], animal.validation.y
+    shown, shape = animal.validation.y, animal.train.out_shape
     grid = (sizes.search.rates, sizes.search.sigmas, sizes.search.steps)
-    network, shape = encoder.of(animal.name), shown.shape[1:]
-    chosen, _ = choose(
-        network, scale(animal.validation.X), shape, sizes.inversion, lambda made: -pixel_r(made, shown), *grid
-    )
-    parts = {"aside": animal.validation, "test": animal.test}
-    made = {part: invert(network, scale(given.X), shape, chosen)[0] for part, given in parts.items()}
+    first = networks.told["aside"][0]
+    given = first.responses[animal.name](animal.validation.X)
+    chosen, _ = choose(first.of(animal.name), given, shape, sizes.inversion, lambda made: -pixel_r(made, shown), *grid)
+    made = {}
+    for part, responses in zip(PARTS, (animal.validation, animal.test), strict=True):
+        each = networks.told[part][0]
+        made[part] = invert(each.of(animal.name), each.responses[animal.name](responses.X), shape, chosen)[0]
     return made, chosen.model_dump(include={"lr", "sigma", "steps"})
 
 

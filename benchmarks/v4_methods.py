@@ -25,20 +25,43 @@ STEPS = 10
 Weights = dict[str, float]
 
 
+PARTS = ("aside", "test")
+"""What is set aside, told by what left it out, and what is tested, told by what did not."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Encoders of one kind.
+
+    Attributes
+    ----------
+    told
+        By part, networks that differ in their seed.
+    images
+        The pictures that they take, of all rows of the data.
+    """
+
+    told: Mapping[str, Sequence[FittedEncoder]]
+    images: Array
+
+
 @dataclass(frozen=True)
 class Encoders:
     """Everything that predicts responses of one session.
 
     Attributes
     ----------
-    fitted
-        By name: networks that differ in their seed, and the pictures that they take, of all rows of `data`.
+    networks
+        By name.
+    known
+        By part, rows that what tells it may have seen.
     session
         Number of the session.
     """
 
     data: Data
-    fitted: Mapping[str, tuple[Sequence[FittedEncoder], Array]]
+    networks: Mapping[str, Networks]
+    known: Mapping[str, Array]
     animal: str
     session: int
 
@@ -51,25 +74,25 @@ class Encoders:
         """Those of the session."""
         return rows[self.data.session[rows] == self.session]
 
-    def predict(self, rows: Array, fitted_to: Array) -> dict[str, Array]:
-        """Responses to any pictures, by name; the ridge is fitted to the session's pictures among `fitted_to`."""
+    def predict(self, rows: Array, part: str) -> dict[str, Array]:
+        """Responses to any pictures, by name, from what a part is told by."""
         found = {
-            name: np.mean([fitted.predict(images[rows], self.animal) for fitted in networks], axis=0)
-            for name, (networks, images) in self.fitted.items()
+            name: np.mean([fitted.predict(each.images[rows], self.animal) for fitted in each.told[part]], axis=0)
+            for name, each in self.networks.items()
         }
-        return found | {GABOR: self.ridge(self.data.pyramid, rows, fitted_to)}
+        return found | {GABOR: self.ridge(self.data.pyramid, rows, part)}
 
-    def ridge(self, features: Array, rows: Array, fitted_to: Array) -> Array:
-        """Responses to any pictures by ridge regression from features of all pictures."""
-        own = self.rows(fitted_to)
+    def ridge(self, features: Array, rows: Array, part: str) -> Array:
+        """Responses to any pictures by ridge regression from features of the session's known pictures."""
+        own = self.rows(self.known[part])
         weight, bias = ridge_raw(features[own].astype(np.float64), self.data.Y[np.ix_(own, self.units)])
         found: Array = features[rows] @ weight.T + bias
         return found
 
-    def chosen(self, aside: Array, train: Array) -> Weights:
+    def chosen(self, aside: Array) -> Weights:
         """Shares of the encoders that predict the pictures set aside best."""
         own = self.rows(aside)
-        said, recorded = self.predict(own, train), self.data.Y[np.ix_(own, self.units)]
+        said, recorded = self.predict(own, "aside"), self.data.Y[np.ix_(own, self.units)]
         options = [dict(zip(said, shares, strict=True)) for shares in simplex(len(said))]
         return max(options, key=lambda weights: mean_r(mixed(said, weights), recorded))
 
@@ -93,14 +116,15 @@ def mixed(parts: Mapping[str, Array], weights: Weights) -> Array:
     return sum(weights[name] * parts[name] for name in parts)  # type: ignore[return-value]
 
 
-def nearest(encoders: Encoders, weights: Weights, fitted_to: Array, known: Array, X: Array) -> dict[int, Array]:
+def nearest(encoders: Encoders, weights: Weights, part: str, X: Array) -> dict[int, Array]:
     """Mean of the k known pictures whose predicted responses are most like the recorded ones, by k.
 
     Likeness is the likelihood under independent noise of each unit, as large as what is not predicted of it.
     """
-    own, data = encoders.rows(fitted_to), encoders.data
-    said = mixed(encoders.predict(known, fitted_to), weights)
-    left = data.Y[np.ix_(own, encoders.units)] - mixed(encoders.predict(own, fitted_to), weights)
+    known, data = encoders.known[part], encoders.data
+    own = encoders.rows(known)
+    said = mixed(encoders.predict(known, part), weights)
+    left = data.Y[np.ix_(own, encoders.units)] - mixed(encoders.predict(own, part), weights)
     scale = 1 / np.sqrt(np.maximum(left.var(0), 1e-6))
     a, b = X * scale, said * scale
     order = np.argsort((a**2).sum(1)[:, None] - 2 * a @ b.T + (b**2).sum(1), axis=1)

@@ -17,6 +17,7 @@ from calibration.tables.table import Table
 
 N_SHEET = 24
 ENCODER, WIDE, GABOR, RIDGE = "V1 encoder", "V1 encoder, 56 x 56 colour", "Gabor ridge", "ridge"
+LINEAR = "V1 encoder, linear readout"
 GREY_GABOR = "Gabor ridge, 28 x 28 grey"
 
 

@@ -27,6 +27,7 @@ TINY = bench.Sizes(
     encoder=EncoderSettings(
         layers=2, channels=4, kernel=3, hidden_kernel=3, smooth=0.1, sparse=1e-3, shift=1, epochs=2
     ),
+    linear=EncoderSettings(layers=1, channels=3, kernel=3, readout="linear", pool=5, epochs=1),
     wide=EncoderSettings(layers=1, channels=3, kernel=5, smooth=0.1, sparse=1e-3, epochs=1),
     meis=MEISettings(steps=2),
     inversion=InversionSettings(),
@@ -98,7 +99,8 @@ def test_a_fold_is_answered_scored_and_kept(tmp_path: Path, monkeypatch: pytest.
         assert session["decode"]["ridge"]["pixel r"]["value"] > session["decode"]["mean image"]["pixel r"]["value"]
         methods = session["encode"]["methods"]
         gabor, grey = "Gabor ridge", "Gabor ridge, 28 x 28 grey"
-        assert set(methods) == {"V1 encoder", "V1 encoder, 56 x 56 colour", gabor, grey, "encoders, mixed"}
+        encoders = {"V1 encoder", "V1 encoder, linear readout", "V1 encoder, 56 x 56 colour"}
+        assert set(methods) == encoders | {gabor, grey, "encoders, mixed"}
         assert methods[gabor]["r"]["value"] > max(0.8, methods[grey]["r"]["value"])
         for each in session["decode"].values():
             assert each["pixel r"]["ci95"][0] <= each["pixel r"]["value"] <= each["pixel r"]["ci95"][1]
