@@ -69,6 +69,10 @@ from calibration.mouse_v1.trained import Search
 MIXED = "encoders, mixed"
 MEAN, PRIOR, INVENC, CNN_NAME, GAN_NAME = "mean image", "nearest prior", "InvEnc", "CNN", "GAN"
 FIXED, LEARNED = "Brain2Pix, FixedRF", "Brain2Pix, LearnedRF"
+ALONE = "Brain2Pix, LearnedRF, no adversary"
+NO_ADVERSARY = {"adversarial": 0.0, "feature": 30.0, "pixel": 10.0}
+SEARCHED = 3
+"""Of so many pictures set aside one is looked at in the search for the inversion's step."""
 WITH_RIDGE, CHOSEN = "CNN and ridge, mixed", "chosen"
 TOLD = ("encoder", "linear", "meis", "cnn", "gan", "brain2pix")
 """Settings that the report has."""
@@ -123,7 +127,7 @@ class Painter:
 
 SMALL_DATA = EncoderSettings(
     layers=3,
-    channels=48,
+    channels=24,
     kernel=7,
     hidden_kernel=5,
     smooth=1.0,
@@ -131,16 +135,16 @@ SMALL_DATA = EncoderSettings(
     shift=3,
     lr=0.003,
     decays=0,
-    epochs=40,
+    epochs=30,
     batch_size=32,
 )
 SIZES = Sizes(
     encoder=SMALL_DATA,
-    linear=SMALL_DATA.but(readout="linear", pool=11),
-    wide=SMALL_DATA.but(channels=24, kernel=9, hidden_kernel=7),
+    linear=SMALL_DATA.but(readout="linear", pool=11, channels=32),
+    wide=SMALL_DATA.but(kernel=9, hidden_kernel=7),
     meis=MEISettings(steps=100, lr=2.0),
     inversion=InversionSettings(batch_size=200),
-    search=Search((10.0, 30.0, 100.0, 300.0), (1.5, 2.5), (30, 100, 300)),
+    search=Search((10.0, 30.0, 100.0, 300.0), (1.5, 2.5), (30, 100)),
     cnn=CNN.but(
         unflatten=(2, 14, 14),
         channels=(32, 24, 16),
@@ -163,12 +167,13 @@ SIZES = Sizes(
         dropout=0.2,
         critic=(12, 12, 8, 8, 8),
         critic_kernels=(5, 5, 3, 3, 3),
+        loss="correlation",
         lr=1e-3,
-        epochs=30,
+        epochs=12,
         batch_size=32,
         select="r",
     ),
-    brain2pix=BRAIN2PIX.but(fisheye=False, lr=1e-3, batch_size=32),
+    brain2pix=BRAIN2PIX.but(fisheye=False, lr=5e-4, batch_size=32, epochs=8),
 )
 
 
@@ -204,6 +209,7 @@ def fold(data: Data, train: Array, aside: Array, test: Array, sizes: Sizes, seed
         GAN_NAME: both_fits(animals, sizes.gan, seeds, guides),
         FIXED: brain2pix(animals, first, sizes.brain2pix.but(network="fixed"), seeds),
         LEARNED: brain2pix(animals, first, sizes.brain2pix.but(network="learned"), seeds),
+        ALONE: brain2pix(animals, first, sizes.brain2pix.but(network="learned", **NO_ADVERSARY), seeds),
     }
     found: dict[str, list[tuple[NDArray[np.intp], Array]]] = {}
     for k, animal in enumerate(animals):

@@ -90,7 +90,7 @@ def test_a_fold_is_answered_scored_and_kept(tmp_path: Path, monkeypatch: pytest.
     data = made_up()
     said = bench.run(data, tmp_path, TINY, (0,), (0,))
     methods = {"mean image", "ridge", "nearest prior", "InvEnc", "CNN", "GAN", "CNN and ridge, mixed", "chosen"}
-    methods |= {"Brain2Pix, FixedRF", "Brain2Pix, LearnedRF"}
+    methods |= {"Brain2Pix, FixedRF", "Brain2Pix, LearnedRF", "Brain2Pix, LearnedRF, no adversary"}
     assert {name.partition("/")[2] for name in said if name.startswith("decode/")} == methods
     found = scores(data, said, distractors(data))
     assert set(found) == set(SESSIONS)
