@@ -24,7 +24,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ from calibration.mouse_v1.settings import (
     MEISettings,
 )
 from calibration.mouse_v1.trained import Search
+from streamkit.errors import BadInput
 
 MIXED = "encoders, mixed"
 MEAN, PRIOR, INVENC, CNN_NAME, GAN_NAME = "mean image", "nearest prior", "InvEnc", "CNN", "GAN"
@@ -339,9 +340,33 @@ def inverted(networks: Networks, animal: Animal, sizes: Sizes) -> tuple[dict[str
     return made, chosen.model_dump(include={"lr", "sigma", "steps"})
 
 
+def same_settings(file: Path, sizes: Sizes, seeds: tuple[int, ...]) -> None:
+    """Write down what the folds beside the file are trained with, or refuse to go on with something else."""
+    settings = {field.name: getattr(sizes, field.name) for field in fields(sizes)}
+    told = {
+        name: each.model_dump(mode="json") if hasattr(each, "model_dump") else each for name, each in settings.items()
+    }
+    now = json.loads(json.dumps({**told, "seeds": seeds}, default=asdict))
+    before = json.loads(file.read_text()) if file.is_file() else now
+    other = [name for name in sorted({*now, *before}) if now.get(name) != before.get(name)]
+    if other:
+        raise BadInput(
+            f"the folds in {file.parent} were trained with other settings ({', '.join(other)}): give another folder to "
+            "--out, or the settings they were trained with"
+        )
+    file.write_text(json.dumps(now, indent=1) + "\n")
+
+
 def run(data: Data, out: Path, sizes: Sizes, seeds: tuple[int, ...], folds: tuple[int, ...]) -> dict[str, Array]:
-    """Answers to every presentation of these folds; folds that are there already are read."""
+    """Answers to every presentation of these folds; folds that are there already are read.
+
+    Raises
+    ------
+    BadInput
+        When the folds in `out` are of other settings.
+    """
     out.mkdir(parents=True, exist_ok=True)
+    same_settings(out / "settings.json", sizes, seeds)
     whole: dict[str, Array] = {}
     for k, (train, aside, test) in enumerate(folds_of(data)):
         if k not in folds:
@@ -373,7 +398,10 @@ def main() -> None:
     begin = time.monotonic()
     data, folds = read(given.path), tuple(int(k) for k in given.folds.split(","))
     sizes = replace(SIZES, wide=None) if given.narrow else SIZES
-    said = run(data, given.out, sizes, tuple(range(given.seeds)), folds)
+    try:
+        said = run(data, given.out, sizes, tuple(range(given.seeds)), folds)
+    except BadInput as wrong:
+        parser.error(str(wrong))
     sheet(data, said, given.out / "pictures.png")
     facts = {
         "machine": machine(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from calibration.datasets.twins import deal
 from calibration.mouse_v1.fit_encoder import fit_encoder
 from calibration.mouse_v1.settings import EncoderSettings, InversionSettings, MEISettings
 from calibration.mouse_v1.trained import Search
+from streamkit.errors import BadInput
 
 N, SIDE, UNITS = 45, 12, 10
 TINY = bench.Sizes(
@@ -112,6 +114,15 @@ def test_a_fold_is_answered_scored_and_kept(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(bench, "fold", lambda *_: pytest.fail("again"))
     again = bench.run(data, tmp_path, TINY, (0,), (0,))
     np.testing.assert_array_equal(again["decode/CNN"][tested], said["decode/CNN"][tested])
+
+
+def test_folds_of_other_settings_are_refused(tmp_path: Path) -> None:
+    bench.same_settings(tmp_path / "settings.json", TINY, (0,))
+    bench.same_settings(tmp_path / "settings.json", TINY, (0,))
+    with pytest.raises(BadInput, match=r"other settings \(gan, wide\): give another folder"):
+        bench.same_settings(tmp_path / "settings.json", replace(TINY, wide=None, gan=TINY.gan.but(epochs=9)), (0,))
+    with pytest.raises(BadInput, match="seeds"):
+        bench.same_settings(tmp_path / "settings.json", TINY, (0, 1))
 
 
 def test_shares_add_up_and_nothing_but_the_pictures_set_aside_picks_them() -> None:
