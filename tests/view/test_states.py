@@ -172,6 +172,39 @@ def test_an_image_shown_twice_is_no_rival_of_itself() -> None:
     assert state.n_way == 2
 
 
+def test_a_blank_screen_is_nobodys_rival_and_is_not_judged() -> None:
+    state = ImagePairState()
+    for k in range(8):
+        shown = np.zeros((1, 8, 8), np.float32) if k % 2 else picture(k)
+        state.add_shown(float(k), shown)
+        state.add_seen(k + 0.5, picture(k))
+    assert state.score == 1.0
+    assert len(state.judged) == 3  # the first picture has no rival, four screens are blank
+    assert state.latest is not None
+    assert state.latest.found is None
+    assert state.n_way == 4
+    state.add_shown(9.0, picture(9))
+    state.add_seen(9.5, np.full((1, 8, 8), 0.5, np.float32))
+    assert state.judged[-1] is False  # a decoder that shows nothing has not found it
+
+
+def test_rivals_are_spread_over_what_was_shown_for_neighbours_in_a_film_are_alike() -> None:
+    state, rng = ImagePairState(), np.random.default_rng(0)
+    wide = rng.random((8, 300)).astype(np.float32)
+    wide = np.stack(
+        [np.convolve(line, np.ones(20) / 20, "same") for line in wide]
+    )  # a camera moves slowly to the right
+    for k in range(200):
+        state.add_shown(float(k), wide[None, :, k : k + 16])
+    state.add_seen(199.5, wide[None, :, 198:214])  # a frame late
+    assert state.latest is not None
+    stamps = [rival.stamp for rival in state.latest.rivals]
+    assert len(stamps) == 11
+    assert min(np.diff(stamps)) >= 18
+    assert 199 - max(stamps) > 5
+    assert state.latest.found
+
+
 def test_grey_and_colour_images_can_be_compared() -> None:
     state = ImagePairState()
     for k in range(3):

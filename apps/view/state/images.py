@@ -26,6 +26,11 @@ class Shown:
     key: bytes
     unit: NDArray[np.float64] = field(repr=False)
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether all pixels are alike, so that nothing correlates with it."""
+        return not np.isfinite(self.unit[:1]).all()
+
 
 @dataclass(eq=False)
 class Pair:
@@ -36,7 +41,7 @@ class Pair:
     correlation, others
         Pixel correlation with its own shown image, and on average with the rivals; NaN when it cannot be told.
     found
-        True when it is most like its own shown image among all rivals; None when nothing can be told.
+        True when it is most like its own shown image among all rivals; None when nothing can be told, as of a flat one.
     """
 
     stamp: float
@@ -63,7 +68,8 @@ class Pair:
         against = [self.likeness(rival) for rival in rivals]
         self.others = _mean(against)
         own = self.correlation
-        self.found = bool(np.isfinite(own) and all(own > rival for rival in against)) if rivals else None
+        told = bool(rivals) and not shown.is_flat
+        self.found = bool(np.isfinite(own) and all(own > rival for rival in against)) if told else None
 
     @property
     def chance(self) -> float:
@@ -174,7 +180,7 @@ class ImagePairState:
 
     @property
     def score(self) -> float:
-        """Share of seen images most like their own shown image among the last shown ones; NaN before the first."""
+        """Share of seen images most like their own shown image among others shown before; NaN before the first."""
         judged = self.judged
         return float(np.mean(judged)) if judged else float("nan")
 
@@ -186,9 +192,9 @@ class ImagePairState:
 
     @property
     def n_way(self) -> int:
-        """Number of images the newest pair was identified among; 0 when it could not be judged."""
-        pair = self.latest
-        return 0 if pair is None or pair.found is None else 1 + len(pair.rivals)
+        """Number of images the newest pair that could be judged was identified among; 0 before the first."""
+        ways = (1 + len(pair.rivals) for pair in reversed(self.pairs) if pair.found is not None)
+        return next(ways, 0)
 
     @property
     def correlations(self) -> tuple[float, float]:
@@ -209,8 +215,14 @@ class ImagePairState:
             pair.shown, pair.rivals, pair.found = None, (), None
             return
         own = until[-1]
-        distinct = {shown.key: shown for shown in until if shown.key != own.key}
-        pair.judge(own, tuple(sorted(distinct.values(), key=lambda s: s.stamp)[-(N_WAY - 1) :]))
+        distinct = {shown.key: shown for shown in until if shown.key != own.key and not shown.is_flat}
+        pair.judge(own, spread(sorted(distinct.values(), key=lambda shown: shown.stamp)))
+
+
+def spread(shown: list[Shown]) -> tuple[Shown, ...]:
+    """Rivals out of everything shown, evenly spread: frames of a film are much like those beside them."""
+    n = min(len(shown), N_WAY - 1)
+    return tuple(shown[(2 * k + 1) * len(shown) // (2 * n)] for k in range(n))
 
 
 def _limit(pair: Pair) -> float:
