@@ -125,8 +125,8 @@ def draw_level(painter: QPainter, box: QRectF, y: float, colour: str) -> None:
 
 
 def fixed(value: float, digits: int = 2, width: int = 4) -> str:
-    """A number that always takes the same room; a dash when there is none."""
-    text = f"{value:.{digits}f}" if np.isfinite(value) else "–"
+    """A number that always takes the same room, without a sign where it rounds to 0; a dash when there is none."""
+    text = f"{value:z.{digits}f}" if np.isfinite(value) else "–"
     return text.rjust(width, "\u2007")
 
 

@@ -15,6 +15,7 @@ from PyQt6.QtWidgets import QApplication
 
 from apps.view.app import application
 from apps.view.measure import measure_fps
+from apps.view.paint import fixed
 from apps.view.state.latency import STAGES
 from apps.view.state.view import ViewState
 from apps.view.theme import DARK, LIGHT, Theme, rgb
@@ -42,6 +43,14 @@ def live_state() -> ViewState:
         state.images.add_seen(k + 0.3, image, NOW)
     state.latency.push(np.abs(rng.normal(1, 0.1, (20, len(STAGES)))), NOW)
     return state
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.001, "0.00"), (0.0, "0.00"), (-0.25, "-0.25"), (float("nan"), "–"), (12.345, "12.35")]
+)
+def test_a_number_that_rounds_to_nothing_has_no_sign(value: float, text: str) -> None:
+    assert fixed(value).strip("\u2007") == text
+    assert len(fixed(value, 2, 6)) == 6
 
 
 def send(state: ViewState, start: float, seconds: float) -> None:
