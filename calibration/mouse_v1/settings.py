@@ -135,7 +135,8 @@ class DecoderSettings(Section):
         What picks the epoch on the validation pictures: ``"fid"`` is FID-64, which needs a weight file; without one,
         or with ``"ssim"``, it is the SSIM loss, and the history says so; ``"r"`` is the correlation of pixels.
     warm_start
-        The CNN's read-in begins as ridge regression onto small copies of the pictures, not at random as published.
+        The CNN's read-in begins as ridge regression onto small copies of the pictures, every pixel with the mean and
+        spread that it has there, not at random as published.
     """
 
     decoder: Decoder = "gan"
