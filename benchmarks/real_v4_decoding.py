@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.bench.machine import machine
-from benchmarks.v4_brain2pix import fitted_painters, paint, refitted_painters, sessions_of
+from benchmarks.v4_brain2pix import paint, sessions_of
 from benchmarks.v4_data import SESSIONS, Array, Data, distractors, folds_of, read
 from benchmarks.v4_methods import (
     NEIGHBOURS,
@@ -41,17 +41,20 @@ from benchmarks.v4_methods import (
     Networks,
     Weights,
     best_mix,
+    both_ways,
     decode,
     mixed,
     nearest,
-    refitted,
+    told_of,
     with_aside,
 )
 from benchmarks.v4_scores import ENCODER, GREY_GABOR, LINEAR, RIDGE, WIDE, pixel_r, scores, sheet
+from calibration.brain2pix.fit import Fitted as Painted
+from calibration.brain2pix.fit import fit_brain2pix
 from calibration.brain2pix.settings import SMALL as BRAIN2PIX
 from calibration.brain2pix.settings import Brain2PixSettings
 from calibration.closed_form import ridge_raw
-from calibration.mouse_v1.fit_decoder import Guide, fit_decoder
+from calibration.mouse_v1.fit_decoder import FittedDecoder, Guide, fit_decoder
 from calibration.mouse_v1.fit_encoder import FittedEncoder, fit_encoder
 from calibration.mouse_v1.inversion import choose, invert
 from calibration.mouse_v1.material import Animal, Responses
@@ -65,6 +68,7 @@ from calibration.mouse_v1.settings import (
     MEISettings,
 )
 from calibration.mouse_v1.trained import Search
+from calibration.sections import Section
 from streamkit.errors import BadInput
 
 MIXED = "encoders, mixed"
@@ -72,11 +76,10 @@ MEAN, PRIOR, INVENC, CNN_NAME, GAN_NAME = "mean image", "nearest prior", "InvEnc
 FIXED, LEARNED = "Brain2Pix, FixedRF", "Brain2Pix, LearnedRF"
 ALONE = "Brain2Pix, LearnedRF, no adversary"
 NO_ADVERSARY = {"adversarial": 0.0, "feature": 30.0, "pixel": 10.0}
-SEARCHED = 3
-"""Of so many pictures set aside one is looked at in the search for the inversion's step."""
 WITH_RIDGE, CHOSEN = "CNN and ridge, mixed", "chosen"
-TOLD = ("encoder", "linear", "meis", "cnn", "gan", "brain2pix")
-"""Settings that the report has."""
+Painter = Callable[[Animal, str], Array]
+"""From a session and a part to pictures of that part's presentations."""
+LAST = {"keep": "last"}
 logger = logging.getLogger("benchmarks.real_v4_decoding")
 
 
@@ -109,21 +112,14 @@ class Sizes:
         """Encoders that see the pictures that are decoded, by name."""
         return {ENCODER: self.encoder, LINEAR: self.linear}
 
+    def told(self) -> dict[str, Any]:
+        """All of them as JSON has them."""
+        return json.loads(json.dumps({each.name: getattr(self, each.name) for each in fields(self)}, default=as_json))
 
-@dataclass(frozen=True)
-class Painter:
-    """A decoder, animal by animal.
 
-    Attributes
-    ----------
-    aside
-        Pictures of what was set aside, by networks that were not trained on it.
-    test
-        Pictures of what is tested, by networks that were.
-    """
-
-    aside: Callable[[Animal], Array]
-    test: Callable[[Animal], Array]
+def as_json(settings: Any) -> Any:
+    """Settings of a training, or of a search."""
+    return settings.model_dump(mode="json") if isinstance(settings, Section) else asdict(settings)
 
 
 SMALL_DATA = EncoderSettings(
@@ -206,8 +202,8 @@ def fold(data: Data, train: Array, aside: Array, test: Array, sizes: Sizes, seed
         for each in animals
     }
     decoders = {
-        CNN_NAME: both_fits(animals, sizes.cnn, seeds, None),
-        GAN_NAME: both_fits(animals, sizes.gan, seeds, guides),
+        CNN_NAME: decoder(animals, sizes.cnn, seeds, None),
+        GAN_NAME: decoder(animals, sizes.gan, seeds, guides),
         FIXED: brain2pix(animals, first, sizes.brain2pix.but(network="fixed"), seeds),
         LEARNED: brain2pix(animals, first, sizes.brain2pix.but(network="learned"), seeds),
         ALONE: brain2pix(animals, first, sizes.brain2pix.but(network="learned", **NO_ADVERSARY), seeds),
@@ -231,38 +227,29 @@ def fold(data: Data, train: Array, aside: Array, test: Array, sizes: Sizes, seed
 
 
 def encoders_of(animals: list[Animal], images: Array, settings: EncoderSettings, seeds: tuple[int, ...]) -> Networks:
-    """One per seed, and again with the pictures set aside, for as many epochs as were best on them."""
-    models = [fit_encoder(animals, settings.but(seed=seed)) for seed in seeds]
-    history = models[0].history
-    logger.info(
-        "encoder, %s readout: %.0f s, best epoch %d, validation r %.3f",
-        settings.readout,
-        history.seconds,
-        history.best + 1,
-        -min(history.validation),
-    )
+    """Encoders that differ in their seed."""
     whole = [with_aside(animal) for animal in animals]
-    again = [
-        fit_encoder(whole, each.settings.but(epochs=each.history.best + 1), loop={"keep": "last"}) for each in models
-    ]
-    return Networks(dict(zip(PARTS, (models, again), strict=True)), images)
+
+    def fit(settings: EncoderSettings, with_all: bool) -> FittedEncoder:
+        known, loop = (whole, LAST) if with_all else (animals, None)
+        return fit_encoder(known, settings, loop=loop)
+
+    return Networks(both_ways(f"encoder, {settings.readout} readout", settings, seeds, fit), images)
 
 
-def both_fits(
+def decoder(
     animals: list[Animal], settings: DecoderSettings, seeds: tuple[int, ...], guides: dict[str, Guide] | None
 ) -> Painter:
     """The CNN or the GAN."""
+    whole = [with_aside(animal) for animal in animals]
+
+    def fit(settings: DecoderSettings, with_all: bool) -> FittedDecoder:
+        known, loop = (whole, LAST) if with_all else (animals, None)
+        return fit_decoder(known, settings, guides=guides, loop=loop)
+
     named = settings.but(animals=tuple(animal.name for animal in animals))
-    models = [fit_decoder(animals, named.but(seed=seed), guides=guides) for seed in seeds]
-    history = models[0].history
-    logger.info(
-        "%s: %.0f s, best epoch %d, %.3f", named.decoder, history.seconds, history.best + 1, min(history.validation)
-    )
-    again = refitted(animals, models, named, guides)
-    return Painter(
-        lambda animal: decode(models, animal.validation, animal.name),
-        lambda animal: decode(again, animal.test, animal.name),
-    )
+    models = both_ways(settings.decoder, named, seeds, fit)
+    return lambda animal, part: decode(models[part], told_of(animal, part).X, animal.name)
 
 
 def brain2pix(
@@ -270,21 +257,15 @@ def brain2pix(
 ) -> Painter:
     """Brain2Pix, every unit where the encoder says that it looks."""
     sessions = sessions_of(animals, encoder, settings)
-    models = fitted_painters(sessions, settings, seeds)
-    history = models[0].history
-    logger.info(
-        "Brain2Pix, %s: %.0f s, best epoch %d, %.4f",
-        settings.network,
-        history.seconds,
-        history.best + 1,
-        min(history.validation),
-    )
     whole = replace(sessions, animals=[with_aside(animal) for animal in animals])
-    again = refitted_painters(whole, models)
-    return Painter(
-        lambda animal: paint(models, sessions, "validation", animal.name),
-        lambda animal: paint(again, whole, "test", animal.name),
-    )
+
+    def fit(settings: Brain2PixSettings, with_all: bool) -> Painted:
+        known, watched = (whole, None) if with_all else (sessions, sessions.film("validation"))
+        return fit_brain2pix(known.film("train"), watched, settings)
+
+    models = both_ways(f"Brain2Pix, {settings.network}", settings, seeds, fit)
+    films = {"aside": (sessions, "validation"), "test": (whole, "test")}
+    return lambda animal, part: paint(models[part], *films[part], animal.name)
 
 
 def in_order(parts: list[tuple[NDArray[np.intp], Array]], test: Array) -> Array:
@@ -305,7 +286,7 @@ def decoded(
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Pictures of one session's tested presentations, by method, and what was chosen on those set aside."""
     data, shown = encoders.data, animal.validation.y
-    parts = dict(zip(PARTS, (animal.validation, animal.test), strict=True))
+    parts = {part: told_of(animal, part) for part in PARTS}
     made: dict[str, dict[str, Array]] = {MEAN: {}, RIDGE: {}}
     for part, given in parts.items():
         rows = encoders.rows(encoders.known[part])
@@ -314,7 +295,7 @@ def decoded(
         made[RIDGE][part] = (given.X @ weight.T + bias).reshape(given.y.shape)
         made[MEAN][part] = np.repeat(y.mean(0)[None], len(given), 0).reshape(given.y.shape)
     for name, painter in decoders.items():
-        made[name] = {"aside": painter.aside(animal), "test": painter.test(animal)}
+        made[name] = {part: painter(animal, part) for part in PARTS}
     prior = {part: nearest(encoders, weights, part, given.X) for part, given in parts.items()}
     facts: dict[str, Any] = {"neighbours": max(NEIGHBOURS, key=lambda k: pixel_r(prior["aside"][k], shown))}
     made[PRIOR] = {part: each[facts["neighbours"]] for part, each in prior.items()}
@@ -334,19 +315,16 @@ def inverted(networks: Networks, animal: Animal, sizes: Sizes) -> tuple[dict[str
     given = first.responses[animal.name](animal.validation.X)
     chosen, _ = choose(first.of(animal.name), given, shape, sizes.inversion, lambda made: -pixel_r(made, shown), *grid)
     made = {}
-    for part, responses in zip(PARTS, (animal.validation, animal.test), strict=True):
+    for part in PARTS:
         each = networks.told[part][0]
-        made[part] = invert(each.of(animal.name), each.responses[animal.name](responses.X), shape, chosen)[0]
+        X = each.responses[animal.name](told_of(animal, part).X)
+        made[part] = invert(each.of(animal.name), X, shape, chosen)[0]
     return made, chosen.model_dump(include={"lr", "sigma", "steps"})
 
 
 def same_settings(file: Path, sizes: Sizes, seeds: tuple[int, ...]) -> None:
     """Write down what the folds beside the file are trained with, or refuse to go on with something else."""
-    settings = {field.name: getattr(sizes, field.name) for field in fields(sizes)}
-    told = {
-        name: each.model_dump(mode="json") if hasattr(each, "model_dump") else each for name, each in settings.items()
-    }
-    now = json.loads(json.dumps({**told, "seeds": seeds}, default=asdict))
+    now = {**sizes.told(), "seeds": list(seeds)}
     before = json.loads(file.read_text()) if file.is_file() else now
     other = [name for name in sorted({*now, *before}) if now.get(name) != before.get(name)]
     if other:
@@ -410,7 +388,7 @@ def main() -> None:
         "folds": folds,
         "note": "28 x 28 grey; repeat-averaged counts; r of encoding: mean over units and folds; identification: among "
         "the same list of 100 pictures for every method; intervals: bootstrap over clusters of pictures",
-        "sizes": {name: getattr(sizes, name).model_dump(mode="json") for name in TOLD},
+        "sizes": sizes.told(),
         "sessions": scores(data, said, distractors(data)),
     }
     json.dump(facts, sys.stdout, indent=1)

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.v4_data import Array
-from calibration.brain2pix.fit import Fitted, fit_brain2pix
+from calibration.brain2pix.fit import Fitted
 from calibration.brain2pix.material import Movie, of_pairs
 from calibration.brain2pix.settings import Brain2PixSettings
 from calibration.mouse_v1.fit_encoder import FittedEncoder
-from calibration.mouse_v1.material import Animal, Responses
+from calibration.mouse_v1.material import Animal
+from calibration.mouse_v1.scaling import response_scale
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Sessions:
         X = np.zeros((sum(lengths), len(region)), np.float32)
         for each in known:
             own = np.ix_(owner == each.name, region == each.name)
-            X[own] = standardised(getattr(each, part).X, each.train)
+            X[own] = response_scale(each.train, "standard")(getattr(each, part).X)
         shown = np.concatenate([self.padded(getattr(each, part).y) for each in known])
         side, longer = self.sides
         centre = np.concatenate([self.centre[name] for name in count]) * side / longer
@@ -78,12 +79,6 @@ class Sessions:
         return pictures[:, :, self.margin :, self.margin :][:, :, :side, :side]
 
 
-def standardised(X: Array, train: Responses) -> Array:
-    """Responses in deviations from the mean of the training presentations."""
-    std = train.X.std(0)
-    return (X - train.X.mean(0)) / np.where(std > 0, std, 1)
-
-
 def centres(encoder: FittedEncoder, animal: Animal) -> NDArray[np.float64]:
     """``(n_units, 2)`` where units look: parts of the picture's side from its middle.
 
@@ -102,15 +97,3 @@ def paint(models: Sequence[Fitted], sessions: Sessions, part: str, animal: str) 
     """Pictures of one part of one session, mean over seeds."""
     film = sessions.film(part, (animal,))
     return sessions.cut(np.mean([fitted.predict(film) for fitted in models], axis=0))
-
-
-def fitted_painters(sessions: Sessions, settings: Brain2PixSettings, seeds: tuple[int, ...]) -> list[Fitted]:
-    """One per seed; the pictures set aside pick the epoch."""
-    train, aside = sessions.film("train"), sessions.film("validation")
-    return [fit_brain2pix(train, aside, settings.but(seed=seed)) for seed in seeds]
-
-
-def refitted_painters(sessions: Sessions, models: Sequence[Fitted]) -> list[Fitted]:
-    """Trained anew on the training pictures of `sessions`, for as many epochs as were best before."""
-    train = sessions.film("train")
-    return [fit_brain2pix(train, None, each.settings.but(epochs=each.history.best + 1)) for each in models]

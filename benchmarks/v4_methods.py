@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,18 @@ from benchmarks.v4_data import Array, Data
 from benchmarks.v4_scores import GABOR, pixel_r
 from calibration.closed_form import ridge_raw
 from calibration.metrics import column_correlations
-from calibration.mouse_v1.fit_decoder import FittedDecoder, Guide, fit_decoder
+from calibration.mouse_v1.fit_decoder import FittedDecoder
 from calibration.mouse_v1.fit_encoder import FittedEncoder
 from calibration.mouse_v1.material import Animal, Responses
-from calibration.mouse_v1.settings import DecoderSettings
+from calibration.training.history import History
 
 NEIGHBOURS = (1, 5, 20, 60)
 STEPS = 10
 """Of a share, from none to all."""
 Weights = dict[str, float]
-
-
 PARTS = ("aside", "test")
 """What is set aside, told by what left it out, and what is tested, told by what did not."""
+logger = logging.getLogger("benchmarks.real_v4_decoding")
 
 
 @dataclass(frozen=True)
@@ -150,25 +150,44 @@ def with_aside(animal: Animal) -> Animal:
     return replace(animal, train=joined)
 
 
-def refitted(
-    animals: Sequence[Animal],
-    models: Sequence[FittedDecoder],
-    settings: DecoderSettings,
-    guides: Mapping[str, Guide] | None = None,
-) -> list[FittedDecoder]:
-    """Decoders trained anew on everything but the test, for as many epochs as were best on the pictures set aside."""
-    whole = [with_aside(animal) for animal in animals]
-    return [
-        fit_decoder(
-            whole,
-            settings.but(seed=fitted.settings.seed, epochs=fitted.history.best + 1),
-            guides=guides,
-            loop={"keep": "last"},
-        )
-        for fitted in models
-    ]
+class Fitted(Protocol):
+    """Anything trained epoch by epoch."""
+
+    @property
+    def history(self) -> History:
+        """Of its training."""
+
+    @property
+    def settings(self) -> Any:
+        """Of its training."""
 
 
-def decode(models: Sequence[FittedDecoder], given: Responses, animal: str) -> Any:
-    """Pictures of one session, mean over seeds."""
-    return np.mean([fitted.predict(given.X, animal) for fitted in models], axis=0)
+F = TypeVar("F", bound=Fitted)
+
+
+def both_ways(name: str, settings: Any, seeds: Sequence[int], fit: Callable[[Any, bool], F]) -> dict[str, list[F]]:
+    """By part, networks that differ in their seed.
+
+    Those for what is tested are trained anew with the pictures set aside, for as many epochs as were best on them.
+
+    Parameters
+    ----------
+    fit
+        Takes settings, and whether the pictures set aside are trained on as well; then the last epoch is kept.
+    """
+    models = [fit(settings.but(seed=seed), False) for seed in seeds]
+    history = models[0].history
+    told = f"{history.seconds:.0f} s, best epoch {history.best + 1}, {min(history.validation):.4f}"
+    logger.info("%s: %s", name, told)
+    again = [fit(each.settings.but(epochs=each.history.best + 1), True) for each in models]
+    return dict(zip(PARTS, (models, again), strict=True))
+
+
+def told_of(animal: Animal, part: str) -> Responses:
+    """The presentations of a part."""
+    return animal.validation if part == "aside" else animal.test
+
+
+def decode(models: Sequence[FittedDecoder], X: Array, animal: str) -> Any:
+    """Pictures of one session for responses as measured, mean over seeds."""
+    return np.mean([fitted.predict(X, animal) for fitted in models], axis=0)

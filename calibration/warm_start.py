@@ -47,13 +47,13 @@ def warm_start(module: nn.Module, X: Array, y: Array, *, levels: bool = False) -
     maps = np.concatenate([small, -small], axis=1)[:, : latent[0]]
     flat = X.reshape(len(X), -1).astype(np.float64)
     weight, bias = ridge_raw(flat, maps.reshape(len(maps), -1))
-    said, n_rows = flat @ weight.T + bias, len(weight)  # maps come first in the flattened latent
+    n_rows = len(weight)  # maps come first in the flattened latent
     with torch.no_grad():
         linear.weight[:n_rows] = torch.from_numpy(weight.astype(np.float32))
         linear.bias[:n_rows] = torch.from_numpy(bias.astype(np.float32))
         if levels and norm is not None:
-            pixels = said.reshape(len(said), -1, latent[1] * latent[2])
-            said = (pixels - pixels.mean((0, 2), keepdims=True)).reshape(said.shape)
+            pixels = (flat @ weight.T + bias).reshape(len(flat), -1, latent[1] * latent[2])
+            said = (pixels - pixels.mean((0, 2), keepdims=True)).reshape(len(flat), n_rows)
             whole = max(float(np.sqrt((said**2).mean())), LEAST)
             norm.weight[:n_rows] = torch.from_numpy((said.std(0) / whole).astype(np.float32))
             norm.bias[:n_rows] = torch.from_numpy((said.mean(0) / whole).astype(np.float32))

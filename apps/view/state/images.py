@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections import deque
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ class Shown:
     @property
     def is_flat(self) -> bool:
         """Whether all pixels are alike, so that nothing correlates with it."""
-        return not np.isfinite(self.unit[:1]).all()
+        return math.isnan(self.unit[0])
 
 
 @dataclass(eq=False)
@@ -68,8 +69,8 @@ class Pair:
         against = [self.likeness(rival) for rival in rivals]
         self.others = _mean(against)
         own = self.correlation
-        told = bool(rivals) and not shown.is_flat
-        self.found = bool(np.isfinite(own) and all(own > rival for rival in against)) if told else None
+        judged = rivals and not shown.is_flat
+        self.found = bool(np.isfinite(own) and all(own > rival for rival in against)) if judged else None
 
     @property
     def chance(self) -> float:
