@@ -12,8 +12,8 @@ method tells a picture from the same list of 99 others. The Gabor ridge (which s
 ridge are computed here too; beside the encoders that can be inverted there is one of colour pictures of 56 x 56, and a
 Gabor ridge that sees 28 x 28 grey too.
 
-Each finished fold is kept in OUT (``fold-K.npz``); the report is one JSON object on standard output, the contact sheet
-of 24 held-out pictures is ``OUT/pictures.png``.
+Each finished fold is kept in OUT (``fold-K.npz``), and every training of one that is not finished; the report is one
+JSON object on standard output, the contact sheet of 24 held-out pictures is ``OUT/pictures.png``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -80,6 +81,8 @@ WITH_RIDGE, CHOSEN = "CNN and ridge, mixed", "chosen"
 Painter = Callable[[Animal, str], Array]
 """From a session and a part to pictures of that part's presentations."""
 LAST = {"keep": "last"}
+SEARCHED = 100
+"""Pictures set aside of each session that the inversion's search looks at."""
 logger = logging.getLogger("benchmarks.real_v4_decoding")
 
 
@@ -141,7 +144,7 @@ SIZES = Sizes(
     wide=SMALL_DATA.but(kernel=9, hidden_kernel=7),
     meis=MEISettings(steps=100, lr=2.0),
     inversion=InversionSettings(batch_size=200),
-    search=Search((10.0, 30.0, 100.0, 300.0), (1.5, 2.5), (30, 100)),
+    search=Search((100.0, 300.0, 1000.0), (2.5, 4.0, 6.0), (10, 30, 100)),
     cnn=CNN.but(
         unflatten=(2, 14, 14),
         channels=(32, 24, 16),
@@ -188,25 +191,36 @@ def animals_of(data: Data, images: Array, train: Array, aside: Array, test: Arra
     return found
 
 
-def fold(data: Data, train: Array, aside: Array, test: Array, sizes: Sizes, seeds: tuple[int, ...]) -> dict[str, Array]:
-    """Predicted responses and pictures of the tested presentations, by method; what was chosen is logged."""
+def fold(
+    data: Data, train: Array, aside: Array, test: Array, sizes: Sizes, seeds: tuple[int, ...], kept: Path
+) -> dict[str, Array]:
+    """Predicted responses and pictures of the tested presentations, by method; what was chosen is logged.
+
+    Parameters
+    ----------
+    kept
+        Folder of the trainings, which go on from there where they were stopped.
+    """
     animals = animals_of(data, data.grey, train, aside, test)
-    networks = {name: encoders_of(animals, data.grey, each, seeds) for name, each in sizes.of_grey.items()}
+    networks = {name: encoders_of(animals, data.grey, each, seeds, kept / name) for name, each in sizes.of_grey.items()}
     first = networks[ENCODER].told["aside"][0]
     best = min(networks.values(), key=lambda each: min(each.told["aside"][0].history.validation))
     if sizes.wide is not None:
         wide = animals_of(data, data.images, train, aside, test)
-        networks[WIDE] = encoders_of(wide, data.images, sizes.wide, seeds)
+        networks[WIDE] = encoders_of(wide, data.images, sizes.wide, seeds, kept / WIDE)
     guides = {
         each.name: Guide(most_exciting(first.of(each.name), each.train.out_shape, sizes.meis), first.places(each.name))
         for each in animals
     }
+    painted = {
+        FIXED: sizes.brain2pix.but(network="fixed"),
+        LEARNED: sizes.brain2pix.but(network="learned"),
+        ALONE: sizes.brain2pix.but(network="learned", **NO_ADVERSARY),
+    }
     decoders = {
-        CNN_NAME: decoder(animals, sizes.cnn, seeds, None),
-        GAN_NAME: decoder(animals, sizes.gan, seeds, guides),
-        FIXED: brain2pix(animals, first, sizes.brain2pix.but(network="fixed"), seeds),
-        LEARNED: brain2pix(animals, first, sizes.brain2pix.but(network="learned"), seeds),
-        ALONE: brain2pix(animals, first, sizes.brain2pix.but(network="learned", **NO_ADVERSARY), seeds),
+        CNN_NAME: decoder(animals, sizes.cnn, seeds, None, kept / CNN_NAME),
+        GAN_NAME: decoder(animals, sizes.gan, seeds, guides, kept / GAN_NAME),
+        **{name: brain2pix(animals, first, each, seeds, kept / name) for name, each in painted.items()},
     }
     found: dict[str, list[tuple[NDArray[np.intp], Array]]] = {}
     for k, animal in enumerate(animals):
@@ -226,44 +240,50 @@ def fold(data: Data, train: Array, aside: Array, test: Array, sizes: Sizes, seed
     return {name: in_order(parts, test) for name, parts in found.items()}
 
 
-def encoders_of(animals: list[Animal], images: Array, settings: EncoderSettings, seeds: tuple[int, ...]) -> Networks:
+def encoders_of(
+    animals: list[Animal], images: Array, settings: EncoderSettings, seeds: tuple[int, ...], kept: Path
+) -> Networks:
     """Encoders that differ in their seed."""
     whole = [with_aside(animal) for animal in animals]
 
-    def fit(settings: EncoderSettings, with_all: bool) -> FittedEncoder:
+    def fit(settings: EncoderSettings, with_all: bool, checkpoint: Path) -> FittedEncoder:
         known, loop = (whole, LAST) if with_all else (animals, None)
-        return fit_encoder(known, settings, loop=loop)
+        return fit_encoder(known, settings, loop=loop, checkpoint=checkpoint)
 
-    return Networks(both_ways(f"encoder, {settings.readout} readout", settings, seeds, fit), images)
+    return Networks(both_ways(kept, settings, seeds, fit), images)
 
 
 def decoder(
-    animals: list[Animal], settings: DecoderSettings, seeds: tuple[int, ...], guides: dict[str, Guide] | None
+    animals: list[Animal],
+    settings: DecoderSettings,
+    seeds: tuple[int, ...],
+    guides: dict[str, Guide] | None,
+    kept: Path,
 ) -> Painter:
     """The CNN or the GAN."""
     whole = [with_aside(animal) for animal in animals]
 
-    def fit(settings: DecoderSettings, with_all: bool) -> FittedDecoder:
+    def fit(settings: DecoderSettings, with_all: bool, checkpoint: Path) -> FittedDecoder:
         known, loop = (whole, LAST) if with_all else (animals, None)
-        return fit_decoder(known, settings, guides=guides, loop=loop)
+        return fit_decoder(known, settings, guides=guides, loop=loop, checkpoint=checkpoint)
 
     named = settings.but(animals=tuple(animal.name for animal in animals))
-    models = both_ways(settings.decoder, named, seeds, fit)
+    models = both_ways(kept, named, seeds, fit)
     return lambda animal, part: decode(models[part], told_of(animal, part).X, animal.name)
 
 
 def brain2pix(
-    animals: list[Animal], encoder: FittedEncoder, settings: Brain2PixSettings, seeds: tuple[int, ...]
+    animals: list[Animal], encoder: FittedEncoder, settings: Brain2PixSettings, seeds: tuple[int, ...], kept: Path
 ) -> Painter:
     """Brain2Pix, every unit where the encoder says that it looks."""
     sessions = sessions_of(animals, encoder, settings)
     whole = replace(sessions, animals=[with_aside(animal) for animal in animals])
 
-    def fit(settings: Brain2PixSettings, with_all: bool) -> Painted:
+    def fit(settings: Brain2PixSettings, with_all: bool, checkpoint: Path) -> Painted:
         known, watched = (whole, None) if with_all else (sessions, sessions.film("validation"))
-        return fit_brain2pix(known.film("train"), watched, settings)
+        return fit_brain2pix(known.film("train"), watched, settings, checkpoint=checkpoint)
 
-    models = both_ways(f"Brain2Pix, {settings.network}", settings, seeds, fit)
+    models = both_ways(kept, settings, seeds, fit)
     films = {"aside": (sessions, "validation"), "test": (whole, "test")}
     return lambda animal, part: paint(models[part], *films[part], animal.name)
 
@@ -308,11 +328,12 @@ def decoded(
 
 
 def inverted(networks: Networks, animal: Animal, sizes: Sizes) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Pictures by the inverted encoder, with the step that is best on the pictures set aside."""
-    shown, shape = animal.validation.y, animal.train.out_shape
+    """Pictures by the inverted encoder, with the step that is best on some of the pictures set aside."""
+    looked = np.random.default_rng(0).permutation(len(animal.validation))[:SEARCHED]
+    shown, shape = animal.validation.y[looked], animal.train.out_shape
     grid = (sizes.search.rates, sizes.search.sigmas, sizes.search.steps)
     first = networks.told["aside"][0]
-    given = first.responses[animal.name](animal.validation.X)
+    given = first.responses[animal.name](animal.validation.X[looked])
     chosen, _ = choose(first.of(animal.name), given, shape, sizes.inversion, lambda made: -pixel_r(made, shown), *grid)
     made = {}
     for part in PARTS:
@@ -352,9 +373,11 @@ def run(data: Data, out: Path, sizes: Sizes, seeds: tuple[int, ...], folds: tupl
         file = out / f"fold-{k}.npz"
         if not file.is_file():
             begin = time.monotonic()
-            found = fold(data, train, aside, test, sizes, seeds)
+            kept = out / f"fold-{k}"
+            found = fold(data, train, aside, test, sizes, seeds, kept)
             np.savez_compressed(file.with_suffix(".tmp.npz"), **found)
             file.with_suffix(".tmp.npz").rename(file)
+            shutil.rmtree(kept, ignore_errors=True)
             logger.info("fold %d: %.0f s", k, time.monotonic() - begin)
         with np.load(file, allow_pickle=False) as found:
             for name in found.files:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -165,21 +166,27 @@ class Fitted(Protocol):
 F = TypeVar("F", bound=Fitted)
 
 
-def both_ways(name: str, settings: Any, seeds: Sequence[int], fit: Callable[[Any, bool], F]) -> dict[str, list[F]]:
+def both_ways(
+    kept: Path, settings: Any, seeds: Sequence[int], fit: Callable[[Any, bool, Path], F]
+) -> dict[str, list[F]]:
     """By part, networks that differ in their seed.
 
     Those for what is tested are trained anew with the pictures set aside, for as many epochs as were best on them.
 
     Parameters
     ----------
+    kept
+        Folder of these trainings; its name is logged.
     fit
-        Takes settings, and whether the pictures set aside are trained on as well; then the last epoch is kept.
+        Takes settings, whether the pictures set aside are trained on as well (then the last epoch is kept), and a
+        folder for its checkpoint.
     """
-    models = [fit(settings.but(seed=seed), False) for seed in seeds]
+    models = [fit(settings.but(seed=seed), False, kept / f"aside-{seed}") for seed in seeds]
     history = models[0].history
     told = f"{history.seconds:.0f} s, best epoch {history.best + 1}, {min(history.validation):.4f}"
-    logger.info("%s: %s", name, told)
-    again = [fit(each.settings.but(epochs=each.history.best + 1), True) for each in models]
+    logger.info("%s: %s", kept.name, told)
+    whole = {seed: each.settings.but(epochs=each.history.best + 1) for seed, each in zip(seeds, models, strict=True)}
+    again = [fit(each, True, kept / f"whole-{seed}") for seed, each in whole.items()]
     return dict(zip(PARTS, (models, again), strict=True))
 
 

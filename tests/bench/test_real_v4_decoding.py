@@ -116,6 +116,27 @@ def test_a_fold_is_answered_scored_and_kept(tmp_path: Path, monkeypatch: pytest.
     np.testing.assert_array_equal(again["decode/CNN"][tested], said["decode/CNN"][tested])
 
 
+def test_a_fold_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, sizes = made_up(), replace(TINY, wide=None)
+    whole = bench.run(data, tmp_path / "whole", sizes, (0,), (0,))
+    assert not (tmp_path / "whole" / "fold-0").exists()
+    with monkeypatch.context() as stopping:
+        stopping.setattr(bench, "brain2pix", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            bench.run(data, tmp_path / "stopped", sizes, (0,), (0,))
+    kept = {file.parent for file in (tmp_path / "stopped").rglob("checkpoint.json")}
+    for name in ("V1 encoder", "V1 encoder, linear readout", "CNN", "GAN"):
+        assert {tmp_path / "stopped" / "fold-0" / name / part for part in ("aside-0", "whole-0")} <= kept
+    before = {file: file.stat().st_mtime_ns for folder in kept for file in folder.iterdir()}
+    removed = []
+    monkeypatch.setattr(bench.shutil, "rmtree", lambda folder, **_: removed.append(folder))
+    went_on = bench.run(data, tmp_path / "stopped", sizes, (0,), (0,))
+    assert removed == [tmp_path / "stopped" / "fold-0"]
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+    for name, values in whole.items():
+        np.testing.assert_array_equal(went_on[name], values)
+
+
 def test_folds_of_other_settings_are_refused(tmp_path: Path) -> None:
     bench.same_settings(tmp_path / "settings.json", TINY, (0,))
     bench.same_settings(tmp_path / "settings.json", TINY, (0,))
