@@ -15,7 +15,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+
+from models.v1_masks import masked_sum
 
 READIN = 480
 CONTEXT = (8, 128)
@@ -44,8 +45,7 @@ class MEIReadIn(nn.Module):
     transform
         ``"log"`` takes the decimal logarithm of responses, none taken as lower than a thousandth.
     chunk
-        Neurons at a time. The result is the same, except for which masks are dropped while training. Where all neurons
-        are one chunk nothing is made twice.
+        Neurons at a time. The result is the same.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class MEIReadIn(nn.Module):
         self.mask = nn.Linear(second, math.prod(size))
         self.mix = nn.Conv2d(n_neurons, channels, 1, bias=False)
         self.norm = nn.Sequential(nn.BatchNorm2d(channels), nn.LeakyReLU())
-        self.drop = nn.Dropout2d(dropout) if dropout else nn.Identity()
+        self.drop = nn.Dropout(dropout)
         self.register_buffer("meis", torch.randn(n_neurons, *size) * MEI_DEVIATION)
         self.register_buffer("coordinates", torch.zeros(n_neurons, 2) if coordinates else None)
 
@@ -112,22 +112,29 @@ class MEIReadIn(nn.Module):
             given = torch.cat([given, given * 0 + self.coordinates], dim=2)
         return self.context(given.flatten(0, 1)).unflatten(0, (-1, responses.shape[1]))
 
-    def part(self, hidden: Tensor, meis: Tensor, weights: Tensor) -> Tensor:
-        """What some neurons add to the maps: ``(B, n, units)``, ``(n, H, W)``, ``(channels, n, 1, 1)``."""
-        seen = self.mask(hidden).unflatten(2, self.size) * meis
-        return nn.functional.conv2d(self.drop(seen), weights)
+    def mixed(self, hidden: Tensor) -> Tensor:
+        """``(B, n_neurons, units)`` to what neurons add up to: ``(B, channels, H, W)``."""
+        kept = self.drop(torch.ones_like(hidden[..., :1]))  # whole masks are dropped; 1 otherwise, for the mask's bias
+        weight = torch.cat([self.mask.weight, self.mask.bias[:, None]], 1)
+        given = torch.cat([hidden * kept, kept], 2)
+        return masked_sum(given, weight, self.meis.flatten(1), self.mix.weight.flatten(1), self.chunk).unflatten(
+            2, self.size
+        )
+
+    def traced(self, hidden: Tensor) -> Tensor:
+        """The same in operators of ONNX, chunk by chunk."""
+        total = None
+        for at in range(0, len(self.meis), self.chunk):
+            rows = slice(at, at + self.chunk)
+            seen = self.mask(hidden[:, rows]).unflatten(2, self.size) * self.meis[rows]
+            made = nn.functional.conv2d(seen, self.mix.weight[:, rows])
+            total = made if total is None else total + made
+        return total
 
     def forward(self, responses: Tensor) -> Tensor:
         """``(B, n_neurons, n_times)`` to ``(B, channels, H, W)``."""
-        hidden, total = self.hidden(responses.flatten(1)), None
-        for at in range(0, len(self.meis), self.chunk):
-            rows = slice(at, at + self.chunk)
-            parts = (hidden[:, rows], self.meis[rows], self.mix.weight[:, rows])
-            # What a chunk holds is made again on the way back, so that no two chunks are in memory together.
-            keep = not (self.training and torch.is_grad_enabled()) or self.chunk >= len(self.meis)
-            made = self.part(*parts) if keep else checkpoint(self.part, *parts, use_reentrant=False)
-            total = made if total is None else total + made
-        return self.norm(total)
+        hidden = self.hidden(responses.flatten(1))
+        return self.norm(self.traced(hidden) if torch.compiler.is_compiling() else self.mixed(hidden))
 
 
 def _block(n_in: int, n_out: int, kernel: int, dropout: float, stride: int = 1, padding: int | None = None) -> list:

@@ -7,6 +7,7 @@ import torch
 
 from models.table import n_parameters
 from models.v1_gan import Generator, MEIReadIn, Painter, PerMouse, v1_discriminator, v1_gan
+from models.v1_masks import masked_sum
 from tests.models.walk import walk
 
 SIZE = (6, 8)
@@ -72,6 +73,47 @@ def test_what_is_held_for_the_way_back_does_not_grow_with_the_neurons() -> None:
         model(torch.rand(2, 64, 1))
     masks_of_all = 2 * 64 * 6 * 8
     assert max(held) < masks_of_all
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    shapes = (2, 5, 3), (4, 3), (5, 4), (2, 5)
+    hidden, weight, images, mix = (torch.rand(shape, dtype=torch.float64) for shape in shapes)
+    for each in (hidden, weight, mix):
+        each.requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda *given: masked_sum(*given[:2], images, given[2], 2), (hidden, weight, mix))
+
+
+def test_in_sixteen_bits_it_says_nearly_the_same_and_learns() -> None:
+    torch.manual_seed(0)
+    given = [torch.randn(shape, requires_grad=True) for shape in ((2, 50, 3), (4, 3), (50, 4), (6, 50))]
+    whole = masked_sum(*given, 7)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = masked_sum(*given, 7)
+    assert half.dtype == torch.bfloat16
+    assert (half.float() - whole).abs().max() < 0.02 * whole.abs().max()
+    expected = torch.autograd.grad(whole.sum(), (given[0], given[1], given[3]))
+    found = torch.autograd.grad(half.float().sum(), (given[0], given[1], given[3]))
+    for one, other in zip(found, expected, strict=True):
+        assert (one - other).abs().max() < 0.02 * other.abs().max()
+
+
+def test_whole_masks_are_dropped_in_training() -> None:
+    model = readin(dropout=0.5, chunk=4).train()
+    torch.manual_seed(1)
+    hidden = torch.rand(200, 11, 4)
+    mixed = model.mixed(hidden)
+    with torch.no_grad():
+        masks = (model.mask(hidden).unflatten(2, SIZE) * model.meis).flatten(2)
+    mix = model.mix.weight[:, :, 0, 0]
+    alone = torch.einsum("cn,bnp->bncp", mix, masks).flatten(2)  # what each neuron adds
+    share = torch.linalg.lstsq(alone.transpose(1, 2), mixed.flatten(1)[..., None]).solution[..., 0]
+    torch.testing.assert_close(share, (share > 1).float() * 2, rtol=1e-3, atol=1e-3)  # dropped, or doubled
+    assert 0.45 < float((share > 1).float().mean()) < 0.55
+
+
+def test_what_is_exported_says_the_same() -> None:
+    model, hidden = readin(chunk=4).eval(), torch.rand(2, 11, 4)
+    torch.testing.assert_close(model.traced(hidden), model.mixed(hidden))
 
 
 def test_the_masks_multiply_the_images() -> None:
