@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from apps.bench.machine import machine
+from benchmarks.entry import entry
 from calibration import nested
 from calibration.calibrate import read_recordings
 from calibration.evaluate import Answers
@@ -127,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry(main)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from apps.bench.machine import machine
+from benchmarks.entry import entry
 from calibration.metrics import pearson
 from calibration.training.loop import fit
 from calibration.training.settings import LoopSettings
@@ -162,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry(main)

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.bench.machine import machine
+from benchmarks.entry import entry
 from benchmarks.it_population import (
     CELLS,
     OBJECTS,
@@ -272,4 +273,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry(main)

@@ -33,8 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.bench.machine import machine
+from benchmarks.entry import entry
 from benchmarks.v4_brain2pix import paint, sessions_of
-from benchmarks.v4_data import SESSIONS, Array, Data, distractors, folds_of, read
+from benchmarks.v4_data import FOLDS, SESSIONS, Array, Data, distractors, folds_of, read
 from benchmarks.v4_methods import (
     NEIGHBOURS,
     PARTS,
@@ -386,29 +387,40 @@ def run(data: Data, out: Path, sizes: Sizes, seeds: tuple[int, ...], folds: tupl
     return whole
 
 
+def number(text: str) -> int:
+    """How many networks."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} was given, expected a number of networks, 1 or more")
+    return int(text)
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Folds in ascending order."""
+    if not all(each.isdecimal() and int(each) < FOLDS for each in text.split(",")):
+        raise argparse.ArgumentTypeError(f"{text!r} was given, expected folds of 0 to {FOLDS - 1}, such as 0,2")
+    return tuple(sorted({int(each) for each in text.split(",")}))
+
+
 def main() -> None:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder for the folds and the contact sheet")
-    parser.add_argument("--seeds", type=int, default=2, help="networks whose answers are averaged (2)")
+    parser.add_argument("--seeds", type=number, default=2, help="networks whose answers are averaged (2)")
     parser.add_argument("--narrow", action="store_true", help="without the encoder of colour pictures of 56 x 56")
-    parser.add_argument("--folds", default="0,1,2,3,4", help="which to run (all)")
+    parser.add_argument("--folds", type=numbers, default=tuple(range(FOLDS)), help="which to run, as 0,2 (all)")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     begin = time.monotonic()
-    data, folds = read(given.path), tuple(int(k) for k in given.folds.split(","))
     sizes = replace(SIZES, wide=None) if given.narrow else SIZES
-    try:
-        said = run(data, given.out, sizes, tuple(range(given.seeds)), folds)
-    except BadInput as wrong:
-        parser.error(str(wrong))
+    data = read(given.path)
+    said = run(data, given.out, sizes, tuple(range(given.seeds)), given.folds)
     sheet(data, said, given.out / "pictures.png")
     facts = {
         "machine": machine(),
         "seconds": time.monotonic() - begin,
         "seeds": given.seeds,
-        "folds": folds,
+        "folds": given.folds,
         "note": "28 x 28 grey; repeat-averaged counts; r of encoding: mean over units and folds; identification: among "
         "the same list of 100 pictures for every method; intervals: bootstrap over clusters of pictures",
         "sizes": sizes.told(),
@@ -419,4 +431,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry(main)

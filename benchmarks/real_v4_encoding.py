@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from apps.bench.machine import machine
+from benchmarks.entry import entry
 from benchmarks.v4_data import (
     DRAWS,
     SESSIONS,
@@ -192,4 +193,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry(main)

@@ -22,6 +22,7 @@ from typing import Any
 import click
 import numpy as np
 
+from benchmarks.entry import entry
 from streamkit.record import Recorder
 from streamkit.recording import Markers, Recording, Signal, read_recording
 from streamkit.recording.read import XDF_SUFFIXES
@@ -156,4 +157,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry(main)

@@ -195,3 +195,21 @@ def test_units_of_all_sessions_lie_in_one_film_each_where_the_encoder_says() -> 
     assert len(only) == len(animals[1].test)
     assert not only.voxels[:, ~own].any()
     assert np.abs(centres(encoder, animals[0])).max() == pytest.approx(4.5 / 12)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--folds", "0,7"], "'0,7' was given, expected folds of 0 to 4, such as 0,2"),
+        (["--folds", "a"], "'a' was given, expected folds"),
+        (["--seeds", "0"], "'0' was given, expected a number of networks, 1 or more"),
+    ],
+)
+def test_wrong_options_are_one_line(
+    options: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["real_v4_decoding", str(tmp_path), "--out", str(tmp_path), *options])
+    with pytest.raises(SystemExit) as ended:
+        bench.main()
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
