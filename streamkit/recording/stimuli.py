@@ -40,7 +40,7 @@ def write_arrays(arrays: Mapping[str, Image], shelf: Path, taken: set[str]) -> d
     exact: dict[str, Image] = {}
     for label, image in arrays.items():
         if fits_png(image):
-            name = file_name(label, ".png", taken)
+            name = file_name(label.removesuffix(".png"), ".png", taken)
             save_png(shelf / name, image)
             places[label] = f"{STIMULI}/{name}"
         else:

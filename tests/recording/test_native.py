@@ -143,6 +143,20 @@ def test_a_lost_array_is_named(whole: Recording, tmp_path: Path) -> None:
         read_recording(path)
 
 
+def test_a_label_that_is_a_file_name_is_that_file(whole: Recording, tmp_path: Path) -> None:
+    square = np.full((1, 4, 4), 51, np.float32) / np.float32(255)
+    images = {"cat.png": square, "cat": np.float32(102) / np.float32(255) + 0 * square, "dog": square}
+    path = write_recording(replace(whole, stimuli={}, stimulus_arrays=images), tmp_path / "x")
+    names = {file.name for file in (path / "stimuli").iterdir()}
+    assert {"cat.png", "dog.png"} < names
+    assert len(names) == 3
+    assert not any(name.endswith(".png.png") for name in names)
+    back = read_recording(path).stimulus_arrays
+    assert list(back) == list(images)
+    for label, image in images.items():
+        np.testing.assert_array_equal(back[label], image)
+
+
 def test_a_stimulus_outside_the_folder_is_refused(whole: Recording, tmp_path: Path) -> None:
     path = write_recording(whole, tmp_path / "x")
     sidecar = json.loads((path / "recording.json").read_text())
