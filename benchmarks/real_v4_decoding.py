@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,19 +45,20 @@ from benchmarks.v4_methods import (
     Weights,
     best_mix,
     both_ways,
+    by_part,
     decode,
     mixed,
     nearest,
     told_of,
-    with_aside,
 )
 from benchmarks.v4_scores import ENCODER, GREY_GABOR, LINEAR, RIDGE, WIDE, pixel_r, scores, sheet
 from calibration.brain2pix.fit import Fitted as Painted
 from calibration.brain2pix.fit import fit_brain2pix
+from calibration.brain2pix.material import Movie
 from calibration.brain2pix.settings import SMALL as BRAIN2PIX
 from calibration.brain2pix.settings import Brain2PixSettings
 from calibration.closed_form import ridge_raw
-from calibration.mouse_v1.fit_decoder import FittedDecoder, Guide, fit_decoder
+from calibration.mouse_v1.fit_decoder import Guide, fit_decoder
 from calibration.mouse_v1.fit_encoder import FittedEncoder, fit_encoder
 from calibration.mouse_v1.inversion import choose, invert
 from calibration.mouse_v1.material import Animal, Responses
@@ -81,7 +83,6 @@ NO_ADVERSARY = {"adversarial": 0.0, "feature": 30.0, "pixel": 10.0}
 WITH_RIDGE, CHOSEN = "CNN and ridge, mixed", "chosen"
 Painter = Callable[[Animal, str], Array]
 """From a session and a part to pictures of that part's presentations."""
-LAST = {"keep": "last"}
 SEARCHED = 100
 """Pictures set aside of each session that the inversion's search looks at."""
 logger = logging.getLogger("benchmarks.real_v4_decoding")
@@ -203,12 +204,13 @@ def fold(
         Folder of the trainings, which go on from there where they were stopped.
     """
     animals = animals_of(data, data.grey, train, aside, test)
-    networks = {name: encoders_of(animals, data.grey, each, seeds, kept / name) for name, each in sizes.of_grey.items()}
+    told = by_part(animals)
+    networks = {name: encoders_of(told, data.grey, each, seeds, kept / name) for name, each in sizes.of_grey.items()}
     first = networks[ENCODER].told["aside"][0]
     best = min(networks.values(), key=lambda each: min(each.told["aside"][0].history.validation))
     if sizes.wide is not None:
         wide = animals_of(data, data.images, train, aside, test)
-        networks[WIDE] = encoders_of(wide, data.images, sizes.wide, seeds, kept / WIDE)
+        networks[WIDE] = encoders_of(by_part(wide), data.images, sizes.wide, seeds, kept / WIDE)
     guides = {
         each.name: Guide(most_exciting(first.of(each.name), each.train.out_shape, sizes.meis), first.places(each.name))
         for each in animals
@@ -219,9 +221,9 @@ def fold(
         ALONE: sizes.brain2pix.but(network="learned", **NO_ADVERSARY),
     }
     decoders = {
-        CNN_NAME: decoder(animals, sizes.cnn, seeds, None, kept / CNN_NAME),
-        GAN_NAME: decoder(animals, sizes.gan, seeds, guides, kept / GAN_NAME),
-        **{name: brain2pix(animals, first, each, seeds, kept / name) for name, each in painted.items()},
+        CNN_NAME: decoder(told, sizes.cnn, seeds, None, kept / CNN_NAME),
+        GAN_NAME: decoder(told, sizes.gan, seeds, guides, kept / GAN_NAME),
+        **{name: brain2pix(told, first, each, seeds, kept / name) for name, each in painted.items()},
     }
     found: dict[str, list[tuple[NDArray[np.intp], Array]]] = {}
     for k, animal in enumerate(animals):
@@ -242,51 +244,42 @@ def fold(
 
 
 def encoders_of(
-    animals: list[Animal], images: Array, settings: EncoderSettings, seeds: tuple[int, ...], kept: Path
+    told: dict[str, list[Animal]], images: Array, settings: EncoderSettings, seeds: tuple[int, ...], kept: Path
 ) -> Networks:
     """Encoders that differ in their seed."""
-    whole = [with_aside(animal) for animal in animals]
-
-    def fit(settings: EncoderSettings, with_all: bool, checkpoint: Path) -> FittedEncoder:
-        known, loop = (whole, LAST) if with_all else (animals, None)
-        return fit_encoder(known, settings, loop=loop, checkpoint=checkpoint)
-
-    return Networks(both_ways(kept, settings, seeds, fit), images)
+    return Networks(both_ways(kept, told, settings, seeds, fit_encoder), images)
 
 
 def decoder(
-    animals: list[Animal],
+    told: dict[str, list[Animal]],
     settings: DecoderSettings,
     seeds: tuple[int, ...],
     guides: dict[str, Guide] | None,
     kept: Path,
 ) -> Painter:
     """The CNN or the GAN."""
-    whole = [with_aside(animal) for animal in animals]
-
-    def fit(settings: DecoderSettings, with_all: bool, checkpoint: Path) -> FittedDecoder:
-        known, loop = (whole, LAST) if with_all else (animals, None)
-        return fit_decoder(known, settings, guides=guides, loop=loop, checkpoint=checkpoint)
-
-    named = settings.but(animals=tuple(animal.name for animal in animals))
-    models = both_ways(kept, named, seeds, fit)
+    named = settings.but(animals=tuple(animal.name for animal in told["test"]))
+    models = both_ways(kept, told, named, seeds, partial(fit_decoder, guides=guides))
     return lambda animal, part: decode(models[part], told_of(animal, part).X, animal.name)
 
 
 def brain2pix(
-    animals: list[Animal], encoder: FittedEncoder, settings: Brain2PixSettings, seeds: tuple[int, ...], kept: Path
+    told: dict[str, list[Animal]],
+    encoder: FittedEncoder,
+    settings: Brain2PixSettings,
+    seeds: tuple[int, ...],
+    kept: Path,
 ) -> Painter:
     """Brain2Pix, every unit where the encoder says that it looks."""
-    sessions = sessions_of(animals, encoder, settings)
-    whole = replace(sessions, animals=[with_aside(animal) for animal in animals])
+    aside, test = (sessions_of(told[part], encoder, settings) for part in PARTS)
+    films = {"aside": (aside.film("train"), aside.film("validation")), "test": (test.film("train"), None)}
 
-    def fit(settings: Brain2PixSettings, with_all: bool, checkpoint: Path) -> Painted:
-        known, watched = (whole, None) if with_all else (sessions, sessions.film("validation"))
-        return fit_brain2pix(known.film("train"), watched, settings, checkpoint=checkpoint)
+    def fit(known: tuple[Movie, Movie | None], settings: Brain2PixSettings, **further: Any) -> Painted:
+        return fit_brain2pix(*known, settings, **further)
 
-    models = both_ways(kept, settings, seeds, fit)
-    films = {"aside": (sessions, "validation"), "test": (whole, "test")}
-    return lambda animal, part: paint(models[part], *films[part], animal.name)
+    models = both_ways(kept, films, settings, seeds, fit)
+    shown = {"aside": (aside, "validation"), "test": (test, "test")}
+    return lambda animal, part: paint(models[part], *shown[part], animal.name)
 
 
 def in_order(parts: list[tuple[NDArray[np.intp], Array]], test: Array) -> Array:

@@ -167,7 +167,7 @@ F = TypeVar("F", bound=Fitted)
 
 
 def both_ways(
-    kept: Path, settings: Any, seeds: Sequence[int], fit: Callable[[Any, bool, Path], F]
+    kept: Path, known: Mapping[str, Any], settings: Any, seeds: Sequence[int], fit: Callable[..., F]
 ) -> dict[str, list[F]]:
     """By part, networks that differ in their seed.
 
@@ -177,17 +177,24 @@ def both_ways(
     ----------
     kept
         Folder of these trainings; its name is logged.
+    known
+        By part, what they are trained on.
     fit
-        Takes settings, whether the pictures set aside are trained on as well (then the last epoch is kept), and a
-        folder for its checkpoint.
+        Takes what is known, settings, a folder for its checkpoint, and for what is tested ``loop``.
     """
-    models = [fit(settings.but(seed=seed), False, kept / f"aside-{seed}") for seed in seeds]
+    aside, test = (known[part] for part in PARTS)
+    models = [fit(aside, settings.but(seed=seed), checkpoint=kept / f"aside-{seed}") for seed in seeds]
     history = models[0].history
     told = f"{history.seconds:.0f} s, best epoch {history.best + 1}, {min(history.validation):.4f}"
     logger.info("%s: %s", kept.name, told)
     whole = {seed: each.settings.but(epochs=each.history.best + 1) for seed, each in zip(seeds, models, strict=True)}
-    again = [fit(each, True, kept / f"whole-{seed}") for seed, each in whole.items()]
+    again = [fit(test, each, loop={"keep": "last"}, checkpoint=kept / f"whole-{seed}") for seed, each in whole.items()]
     return dict(zip(PARTS, (models, again), strict=True))
+
+
+def by_part(animals: list[Animal]) -> dict[str, list[Animal]]:
+    """Sessions as they are known to what tells each part."""
+    return dict(zip(PARTS, (animals, [with_aside(animal) for animal in animals]), strict=True))
 
 
 def told_of(animal: Animal, part: str) -> Responses:

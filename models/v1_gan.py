@@ -134,7 +134,8 @@ class MEIReadIn(nn.Module):
     def forward(self, responses: Tensor) -> Tensor:
         """``(B, n_neurons, n_times)`` to ``(B, channels, H, W)``."""
         hidden = self.hidden(responses.flatten(1))
-        return self.norm(self.traced(hidden) if torch.compiler.is_compiling() else self.mixed(hidden))
+        traced = torch.compiler.is_compiling() and not self.training  # no mask is dropped there
+        return self.norm(self.traced(hidden) if traced else self.mixed(hidden))
 
 
 def _block(n_in: int, n_out: int, kernel: int, dropout: float, stride: int = 1, padding: int | None = None) -> list:
