@@ -96,12 +96,18 @@ class GaussianReadout(nn.Module):
     def drawn(self, maps: Tensor) -> Tensor:
         """``(B, channels, n_neurons)`` at places drawn for every picture."""
         noise = torch.randn(len(maps), *self.mu.shape, device=maps.device)
-        at = (self.mu + torch.einsum("nij,bnj->bni", self.sigma, noise)).clamp(-1, 1)
-        seen = nn.functional.grid_sample(maps, at[:, :, None], align_corners=True)
-        return seen[..., 0]
+        return self._at(self.mu + torch.einsum("nij,bnj->bni", self.sigma, noise), maps)
+
+    def means(self, maps: Tensor) -> Tensor:
+        """``(B, channels, n_neurons)`` at the means; nearly twice as fast as `fixed` with its way back on a CPU."""
+        return self._at(self.mu.expand(len(maps), -1, -1), maps)
+
+    @staticmethod
+    def _at(places: Tensor, maps: Tensor) -> Tensor:
+        return nn.functional.grid_sample(maps, places.clamp(-1, 1)[:, :, None], align_corners=True)[..., 0]
 
     def fixed(self, maps: Tensor, places: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """``(B, channels, n_neurons)`` at the means: four gathered pixels each, which every runtime can do.
+        """`means` as four gathered pixels each, which every runtime can do.
 
         Parameters
         ----------
@@ -129,7 +135,10 @@ class GaussianReadout(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """``(B, channels, height, width)`` to ``(B, n_neurons)``."""
-        seen = self.drawn(maps) if self.training else self.fixed(maps)
+        if self.training:
+            seen = self.drawn(maps)
+        else:
+            seen = self.fixed(maps) if torch.compiler.is_compiling() else self.means(maps)
         return (seen * self.features.T).sum(1) + self.bias
 
 

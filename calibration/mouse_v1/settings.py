@@ -247,7 +247,7 @@ SMALL_ENCODER = EncoderSettings(
     batch_size=64,
 )
 SMALL_MEIS = MEISettings(steps=40, lr=2.0, batch_size=256)
-SMALL_INVERSION = InversionSettings(steps=150, lr=300.0, batch_size=100)
+SMALL_INVERSION = InversionSettings(steps=150, lr=300.0, batch_size=10)
 SMALL_RATES, SMALL_STEPS, SMALL_SIGMAS = (100.0, 300.0, 1000.0), (50, 150), (1.0, 1.5)
 SMALL_GAN = GAN.but(
     channels=(24, 16, 16, 12, 8),

@@ -14,7 +14,7 @@ from calibration.mouse_v1.fit_decoder import FittedDecoder, Guide, fit_decoder
 from calibration.mouse_v1.fit_encoder import FittedEncoder, fit_encoder
 from calibration.mouse_v1.inversion import Tried, choose, invert
 from calibration.mouse_v1.latents import Autoencoder
-from calibration.mouse_v1.material import Animal, Material
+from calibration.mouse_v1.material import Material
 from calibration.mouse_v1.meis import most_exciting
 from calibration.mouse_v1.scores import ssim_losses
 from calibration.mouse_v1.settings import DecoderSettings, EncoderSettings, InversionSettings, MEISettings
@@ -163,9 +163,14 @@ class Trained:
         """One decoder per variant and seed."""
         return [(self.decoders if each.decoder == "gan" else self.unguided).of(each, seeds) for each in variants]
 
-    def chosen(self, fitted: FittedEncoder, animal: Animal | None = None) -> tuple[InversionSettings, list[Tried]]:
+    @cached_property
+    def choice(self) -> tuple[InversionSettings, list[Tried]]:
+        """`chosen` for the encoder of seed 0, searched once however many experiments ask."""
+        return self.chosen(self.encoder_of())
+
+    def chosen(self, fitted: FittedEncoder) -> tuple[InversionSettings, list[Tried]]:
         """The inversion's setting that is best on validation pictures: by FID-64 with weights, by SSIM loss without."""
-        animal = animal or self.material.first
+        animal = self.material.first
         test = animal.validation.by_image()
 
         def bad(images: Any) -> float:
@@ -175,9 +180,9 @@ class Trained:
         grid = (self.search.rates, self.search.sigmas, self.search.steps)
         return choose(fitted.of(animal.name), X, test.out_shape, self.inversion, bad, *grid, self.progress)
 
-    def inverted(self, fitted: FittedEncoder, settings: InversionSettings, X: Any, animal: Animal | None = None) -> Any:
+    def inverted(self, fitted: FittedEncoder, settings: InversionSettings, X: Any) -> Any:
         """Pictures for responses as measured, standardised."""
-        animal = animal or self.material.first
+        animal = self.material.first
         scaled = fitted.responses[animal.name](X)
         return invert(fitted.of(animal.name), scaled, animal.test.out_shape, settings, progress=self.progress)[0]
 

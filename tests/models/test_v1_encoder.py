@@ -71,6 +71,7 @@ def test_gathered_pixels_are_what_grid_sampling_sees_at_the_means() -> None:
     at = readout.mu.clamp(-1, 1).expand(3, -1, -1)[:, :, None]
     expected = nn.functional.grid_sample(maps, at, align_corners=True)[..., 0]
     torch.testing.assert_close(readout.fixed(maps), expected)
+    torch.testing.assert_close(readout.means(maps), expected)
     torch.testing.assert_close(maps.flatten(2) @ readout.sampling().T, expected)
 
 

@@ -50,7 +50,7 @@ def of_decoders(models: Sequence[FittedDecoder], animal: Animal, plan: Plan) -> 
 def of_inversion(trained: Trained, seeds: Sequence[int], plan: Plan) -> tuple[Said, dict[str, object]]:
     """Pictures of the inverted encoder, begun from as many noises, and the setting that was chosen."""
     fitted, test = trained.encoder_of(), trained.material.first.test.by_image()
-    chosen, _ = trained.chosen(fitted)
+    chosen, _ = trained.choice
     images = [trained.inverted(fitted, chosen.but(seed=seed), test.X) for seed in seeds]
     facts = {"lr": chosen.lr, "sigma": chosen.sigma, "steps": chosen.steps}
     return Said.of(images, test.y, plan), {**facts, "chosen_by": "FID-64" if trained.fid else "SSIM loss"}

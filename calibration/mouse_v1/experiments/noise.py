@@ -79,7 +79,7 @@ def own(trained: Trained, seeds: Sequence[int], plan: Plan) -> Said:
     """The inverted encoder on what its own encoder predicts for the test pictures, without noise."""
     fitted, animal = trained.encoder_of(), trained.material.first
     test = animal.test.by_image()
-    chosen, _ = trained.chosen(fitted)
+    chosen, _ = trained.choice
     X = fitted.predict(test.y, animal.name)
     return Said.of([trained.inverted(fitted, chosen.but(seed=seed), X) for seed in seeds], test.y, plan)
 
@@ -88,7 +88,7 @@ def inversion(trained: Trained, systems: Systems, seeds: Sequence[int], plan: Pl
     """The inverted encoder, on recorded and on its own responses, with and without what the report leaves unsaid."""
     fitted, animal = trained.encoder_of(), trained.material.first
     test = animal.test.by_image()
-    chosen, tried = trained.chosen(fitted)
+    chosen, tried = trained.choice
     rows = rows_of(OWN, own(trained, seeds, plan).scored, plan.draws, decoder=OWN)
     variants = {INVENC: chosen, "without rescaling": chosen.but(rescale=False), "without blur": chosen.but(sigma=0.0)}
     for name, settings in variants.items():

@@ -95,6 +95,8 @@ def test_the_inverted_encoder_recovers_pictures_from_its_own_noiseless_responses
     chosen, tried = trained().chosen(fitted)
     assert len(tried) == 8
     assert chosen == min(tried, key=lambda each: each.score).settings
+    assert trained().choice is trained().choice
+    assert trained().choice == (chosen, tried)
     own = trained().inverted(fitted, chosen, fitted.predict(test.images, "m1"))
     assert pixel_r(own, test.images) > 0.7
 
