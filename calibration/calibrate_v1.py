@@ -268,7 +268,7 @@ def pretrained(
         chain: FittedLatents | FittedFeatures = fit_latents(animal, autoencoder, settings, **told)
         side = autoencoder.side
     else:
-        classifier = open_classifier(weights)
+        classifier = open_classifier(weights, settings.side)
         chain = fit_features(animal, classifier, settings, **told)
         side = classifier.side
     sizes_of = {"n_chans": animal.train.n_neurons, "n_times": 1, "out_shape": list(shape), "sfreq": 1.0}

@@ -99,8 +99,8 @@ class Classifier:
         return next(iter(said.values())) if isinstance(said, dict) else said
 
 
-def open_classifier(weights: Path | str | None) -> Classifier:
-    """ResNet50 up to the layer, with the user's weights.
+def open_classifier(weights: Path | str | None, side: int = SIDE) -> Classifier:
+    """ResNet50 up to the layer, with the user's weights, for pictures of `side` pixels.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def open_classifier(weights: Path | str | None) -> Classifier:
     file = weight_file(ROW, weights)
     module = tapped("resnet50", LAYER)
     fill(module, read_state(file), "", BESIDE, f"the weights {file} of {ROW.name!r}")
-    return Classifier(module.eval().requires_grad_(False))
+    return Classifier(module.eval().requires_grad_(False), side)
 
 
 @dataclass(frozen=True)

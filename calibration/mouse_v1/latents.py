@@ -120,12 +120,23 @@ def open_autoencoder(folder: Path | str, name: str = "sd-v1-4", *, accept_licenc
     diffusers = require("diffusers", "generate", "an image autoencoder")
     try:
         with offline():
-            vae = diffusers.AutoencoderKL.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
+            vae, found = diffusers.AutoencoderKL.from_pretrained(
+                str(folder),
+                local_files_only=True,
+                use_safetensors=True,
+                low_cpu_mem_usage=False,  # else it recommends another package on the terminal
+                output_loading_info=True,
+            )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         why = str(error).strip().splitlines()[0]
         raise BadInput(
             f"{name} cannot be loaded from {folder}: {why}. Expected the whole folder of {source}"
         ) from error
+    if missing := sorted(found["missing_keys"]):
+        raise BadInput(
+            f"{name} in {folder} lacks {len(missing)} weights, {missing[0]!r} among them. Expected the whole folder of "
+            f"{source}"
+        )
     return Autoencoder(vae.eval(), name)
 
 

@@ -199,6 +199,8 @@ class FeatureSettings(Section):
 
     Parameters
     ----------
+    side
+        Pixels of a side of what the classifier is shown and the feature inverter paints: a multiple of 16.
     widths, refined
         Of the feature inverter, and `inverter_lr`, `inverter_decay`, `inverter_batch`, `inverter_steps` of its
         training.
@@ -210,6 +212,7 @@ class FeatureSettings(Section):
         network.
     """
 
+    side: int = Field(224, ge=32, multiple_of=16)
     widths: tuple[int, ...] = (768, 512, 384, 256)
     refined: tuple[tuple[int, int], ...] = ((128, 5), (64, 3), (32, 3), (16, 1))
     inverter_lr: float = Field(5e-5, gt=0)
@@ -267,5 +270,15 @@ SMALL_GAN = GAN.but(
 )
 SMALL_CNN = CNN.but(channels=(48, 32, 24, 16, 12), dropout=0.1, lr=1e-3, epochs=15, batch_size=32, select="ssim")
 SMALL_LATENTS = LatentSettings(hidden=(512, 256), dropout=0.2, lr=1e-3, batch_size=64, epochs=40, patience=8)
-SMALL_FEATURES = FeatureSettings(readin=16, readin_widths=(64, 64), inverter_steps=60, inverter_batch=16, epochs=10)
+SMALL_FEATURES = FeatureSettings(
+    side=64,
+    widths=(256, 160, 96, 64),
+    refined=((48, 5), (32, 3), (24, 3), (16, 1)),
+    inverter_lr=1e-3,
+    inverter_batch=16,
+    inverter_steps=150,
+    readin=32,
+    readin_widths=(128, 128),
+    epochs=10,
+)
 """Small: for 2,000 units, 2,000 pictures of 18 x 32 pixels and two cores."""

@@ -87,11 +87,12 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> CalibrationResult:
     folder = tmp_path_factory.mktemp("resnet")
     torch.manual_seed(0)
     layers = (torch.nn.Conv2d(3, 12, 4, 2, 1), torch.nn.ReLU(), torch.nn.Conv2d(12, 12, 4, 2, 1))
-    classifier = Classifier(torch.nn.Sequential(*layers).eval().requires_grad_(False), side=32)
-    sizes = ("model.args.widths=[16,8]", "model.args.refined=[[8,3]]", "model.args.inverter_steps=4")
+    classifier = torch.nn.Sequential(*layers).eval().requires_grad_(False)
+    sizes = ("model.args.side=32", "model.args.widths=[16,8]", "model.args.refined=[[8,3]]")
+    sizes += ("model.args.inverter_steps=4",)
     recipe = small("mouse-v1-resnet-small", "model.args.weights=theirs.pth", *sizes)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("calibration.calibrate_v1.open_classifier", lambda _: classifier)
+        patched.setattr("calibration.calibrate_v1.open_classifier", lambda _, side: Classifier(classifier, side))
         return calibrate(recipe, None, folder / "bundle", held_out_dir=folder / "held")
 
 

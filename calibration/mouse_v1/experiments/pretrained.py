@@ -62,7 +62,7 @@ def _latents(said: np.ndarray, wanted: np.ndarray, mean: np.ndarray) -> Items:
 
 def resnet(trained: Trained, systems: Systems, seeds: Sequence[int], plan: Plan) -> list[Row]:
     """Pictures painted from predicted features."""
-    classifier = open_classifier(trained.weights.get(RESNET_WEIGHTS))
+    classifier = open_classifier(trained.weights.get(RESNET_WEIGHTS), systems.features.side)
     animal = trained.material.first
     test = animal.test.by_image()
     settings = [systems.features.model_copy(update={"seed": seed}) for seed in seeds]

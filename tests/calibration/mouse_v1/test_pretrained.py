@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -89,9 +90,34 @@ def test_an_autoencoder_comes_from_a_folder_and_under_its_licence(tmp_path: Path
         open_autoencoder(tmp_path, accept_licence=True)
 
 
-def test_a_saved_autoencoder_is_read_back(tmp_path: Path) -> None:
+def change(folder: Path, name: Callable[[str], str]) -> None:
+    """Write the autoencoder in the folder under other names; what has none is left out."""
+    safetensors = pytest.importorskip("safetensors.torch")
+    file = folder / "diffusion_pytorch_model.safetensors"
+    state = {name(key): value for key, value in safetensors.load_file(file).items()}
+    state.pop("", None)
+    safetensors.save_file(state, file)
+
+
+def of_2022(key: str) -> str:
+    """The name of a weight in the published files."""
+    for new, old in ((".to_q.", ".query."), (".to_k.", ".key."), (".to_v.", ".value."), (".to_out.0.", ".proj_attn.")):
+        key = key.replace(new, old)
+    return key
+
+
+def test_an_autoencoder_that_lacks_weights_is_refused(tmp_path: Path) -> None:
     autoencoder().vae.save_pretrained(str(tmp_path))
+    change(tmp_path, lambda key: "" if key == "decoder.conv_norm_out.weight" else key)
+    with pytest.raises(BadInput, match=r"lacks 1 weights, 'decoder\.conv_norm_out\.weight' among them"):
+        open_autoencoder(tmp_path, "sd-vae-ft-mse", accept_licence=True)
+
+
+def test_a_saved_autoencoder_is_read_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    autoencoder().vae.save_pretrained(str(tmp_path))
+    change(tmp_path, of_2022)
     found = open_autoencoder(tmp_path, "sd-vae-ft-mse", accept_licence=True)
+    assert not capfd.readouterr().err
     images = animal().test.images[:2]
     again = Autoencoder(found.vae, side=16, scale=6.0).encode(images)
     np.testing.assert_allclose(again, autoencoder().encode(images), atol=1e-6)
