@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from calibration.generation.paint import Painter
 from calibration.generation.painters import ADAPTER, ADAPTER_SOURCE, PAINTERS, PainterRow
@@ -53,15 +54,18 @@ def open_painter(
     torch = require("torch", "generate", "painting images")
     require("transformers", "generate", "painting images")
     diffusers = require("diffusers", "generate", "painting images")
+    dtype = getattr(torch, precision)
+    parts = {"unet": diffusers.UNet2DConditionModel, "vae": diffusers.AutoencoderKL}
     try:
         with offline():
             pipeline = diffusers.StableDiffusionXLPipeline.from_pretrained(
                 str(folder),
-                dtype=getattr(torch, precision),
+                dtype=dtype,
                 local_files_only=True,
                 use_safetensors=True,
                 add_watermarker=False,
-                **_variant(folder),
+                **_variant(folder / "unet"),
+                **{part: open_whole(kind, folder / part, dtype=dtype) for part, kind in parts.items()},
             )
             pipeline.load_ip_adapter(
                 str(adapter.parent),
@@ -78,6 +82,28 @@ def open_painter(
     pipeline.set_ip_adapter_scale(1.0)
     pipeline.set_progress_bar_config(disable=True)
     return Painter(row, dim, pipeline.to(device))
+
+
+def open_whole(kind: Any, folder: Path, **options: Any) -> Any:
+    """A network of diffusers from its folder, with all of its weights.
+
+    Raises
+    ------
+    ValueError
+        When weights are missing, which diffusers would draw at random.
+    """
+    network, found = kind.from_pretrained(
+        str(folder),
+        local_files_only=True,
+        use_safetensors=True,
+        low_cpu_mem_usage=find_spec("accelerate") is not None,  # without it diffusers recommends it at length
+        output_loading_info=True,
+        **_variant(folder),
+        **options,
+    )
+    if missing := sorted(found["missing_keys"]):
+        raise ValueError(f"{folder.name} lacks {len(missing)} weights, {missing[0]!r} among them")
+    return network
 
 
 def _row(name: str, accept_licence: bool) -> PainterRow:
@@ -118,8 +144,8 @@ def _adapter_dim(adapter: Path) -> int:
 
 def _variant(folder: Path) -> dict[str, str]:
     """The variant of the files, where only one in 16 bits is there."""
-    halves = [file for file in (folder / "unet").glob("*.safetensors") if ".fp16." in file.name]
-    whole = [file for file in (folder / "unet").glob("*.safetensors") if ".fp16." not in file.name]
+    halves = [file for file in folder.glob("*.safetensors") if ".fp16." in file.name]
+    whole = [file for file in folder.glob("*.safetensors") if ".fp16." not in file.name]
     return {"variant": "fp16"} if halves and not whole else {}
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from calibration.closed_form import ridge_raw
 from calibration.features.images import coloured
 from calibration.features.resample import resize
-from calibration.generation.load import offline
+from calibration.generation.load import offline, open_whole
 from calibration.mouse_v1.material import Animal
 from calibration.mouse_v1.scaling import ResponseScale, response_scale
 from calibration.mouse_v1.settings import LatentSettings
@@ -120,23 +120,12 @@ def open_autoencoder(folder: Path | str, name: str = "sd-v1-4", *, accept_licenc
     diffusers = require("diffusers", "generate", "an image autoencoder")
     try:
         with offline():
-            vae, found = diffusers.AutoencoderKL.from_pretrained(
-                str(folder),
-                local_files_only=True,
-                use_safetensors=True,
-                low_cpu_mem_usage=False,  # else it recommends another package on the terminal
-                output_loading_info=True,
-            )
+            vae = open_whole(diffusers.AutoencoderKL, Path(folder))
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         why = str(error).strip().splitlines()[0]
         raise BadInput(
             f"{name} cannot be loaded from {folder}: {why}. Expected the whole folder of {source}"
         ) from error
-    if missing := sorted(found["missing_keys"]):
-        raise BadInput(
-            f"{name} in {folder} lacks {len(missing)} weights, {missing[0]!r} among them. Expected the whole folder of "
-            f"{source}"
-        )
     return Autoencoder(vae.eval(), name)
 
 

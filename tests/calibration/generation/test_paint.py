@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from calibration.datasets.photographs import locate
 from calibration.features import extract
@@ -240,6 +241,17 @@ def test_an_adapter_of_something_else_and_a_folder_that_is_not_whole_are_refused
         open_painter(tmp_path, adapter, accept_licence=True)
 
 
+def test_a_generator_that_lacks_weights_is_refused(files, tmp_path):
+    folder, adapter = files
+    shutil.copytree(folder, tmp_path / "model")
+    file = tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors"
+    state = load_file(file)
+    del state["conv_in.bias"]
+    save_file(state, file)
+    with pytest.raises(BadInput, match=r"unet lacks 1 weights, 'conv_in\.bias' among them\. Expected the whole folder"):
+        open_painter(tmp_path / "model", adapter, accept_licence=True)
+
+
 def test_features_of_another_encoder_are_refused(painter):
     with pytest.raises(BadInput, match=r"features of 'eva02_e_14' .* from those of 'clip_vit_h_14' only"):
         painter.paint(features(), space="eva02_e_14")
@@ -250,10 +262,9 @@ def test_features_of_another_encoder_are_refused(painter):
 
 
 def test_files_in_sixteen_bits_alone_are_found(tmp_path):
-    (tmp_path / "unet").mkdir()
-    (tmp_path / "unet" / "diffusion_pytorch_model.fp16.safetensors").write_bytes(b"")
+    (tmp_path / "diffusion_pytorch_model.fp16.safetensors").write_bytes(b"")
     assert _variant(tmp_path) == {"variant": "fp16"}
-    (tmp_path / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
+    (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"")
     assert _variant(tmp_path) == {}
 
 
