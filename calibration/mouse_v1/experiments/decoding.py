@@ -67,7 +67,7 @@ def of_baselines(animal: Animal, plan: Plan) -> dict[str, Said]:
 
 
 def main(trained: Trained, systems: Systems, seeds: Sequence[int], plan: Plan) -> Table:
-    """All decoders on the same test pictures, and the GAN less each of the others, paired."""
+    """All decoders on the same test pictures, and how they differ from each other and from the baselines, paired."""
     animal = trained.material.first
     inversion, chosen = of_inversion(trained, seeds, plan)
     models = dict(zip((CNN, GAN), trained.all([systems.cnn, systems.gan], seeds), strict=True))
@@ -77,10 +77,10 @@ def main(trained: Trained, systems: Systems, seeds: Sequence[int], plan: Plan) -
     rows: list[Row] = []
     for name, each in said.items():
         rows += lines(name, each, trained, plan, **facts.get(name, {}))
-    for name in (INVENC, CNN, RIDGE, MEAN_IMAGE):
-        rows += differences(f"{GAN} − {name}", said[name].scored, said[GAN].scored, plan.draws)
-    for name in (INVENC, CNN):
-        rows += differences(f"{name} − {MEAN_IMAGE}", said[MEAN_IMAGE].scored, said[name].scored, plan.draws)
+    pairs = [(GAN, name) for name in (INVENC, CNN)]
+    pairs += [(name, base) for name in (GAN, CNN, INVENC) for base in (RIDGE, MEAN_IMAGE)]
+    for name, other in pairs:
+        rows += differences(f"{name} − {other}", said[other].scored, said[name].scored, plan.draws)
     return Table(rows, examples(said, animal.test.by_image()))
 
 
