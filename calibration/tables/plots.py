@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = (SEEN, "#e69f00", "#009e73", "#cc79a7", SHOWN)
+STROKES = ("-", ":", "-.")
+"""Of as many lines as there are colours each, in turn."""
 
 
 def dots(table: Table, paper: str = "") -> Figure:
@@ -71,25 +73,27 @@ def courses(x: str, label: str, split: str = "", log: bool = False) -> Callable[
         drawn = figure(3.6 * len(metrics), 3.2)
         for axes, metric in zip(np.atleast_1d(drawn.subplots(1, len(metrics))), metrics, strict=True):
             lines = [line for line in rows if line["metric"] == metric]
-            for colour, part in zip(COLOURS, _ordered(line.get(split, "") for line in lines), strict=False):
-                _course(axes, [line for line in lines if line.get(split, "") == part], x, str(part), colour)
+            for number, part in enumerate(_ordered(line.get(split, "") for line in lines)):
+                _course(axes, [line for line in lines if line.get(split, "") == part], x, str(part), number)
             axes.set(xlabel=label, title=metric)
             if log:
                 axes.set_xscale("log")
                 at = sorted({line[x] for line in lines})
                 axes.set_xticks(at, [f"{each:g}" for each in at])
                 axes.set_xticks([], minor=True)
-            if split:
-                axes.legend(frameon=False, fontsize=8)
             bare(axes)
+        if split:
+            axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
         return drawn
 
     return draw
 
 
-def _course(axes: Axes, lines: Sequence[Row], x: str, label: str, colour: str) -> None:
+def _course(axes: Axes, lines: Sequence[Row], x: str, label: str, number: int) -> None:
+    lines = sorted(lines, key=lambda line: float(line[x]))
     at = [float(line[x]) for line in lines]
-    axes.plot(at, [line["value"] for line in lines], "o-", ms=3, color=colour, label=label)
+    colour, stroke = COLOURS[number % len(COLOURS)], STROKES[number // len(COLOURS) % len(STROKES)]
+    axes.plot(at, [line["value"] for line in lines], marker="o", ls=stroke, ms=3, color=colour, label=label)
     edges = np.array([line["ci95"] for line in lines], float)
     axes.fill_between(at, edges[:, 0], edges[:, 1], color=colour, alpha=0.15, lw=0)
     axes.plot(at, np.array([line["chance"] for line in lines], float), color=CHANCE, ls="--", lw=1)

@@ -12,7 +12,7 @@ import pytest
 from calibration.mouse_v1.experiments import EXPERIMENTS, Plan, Systems, Table, run
 from calibration.mouse_v1.experiments.noise import OWN, Known, noise
 from calibration.mouse_v1.oracle import best_images, posterior
-from calibration.mouse_v1.paper import CNN, GAN, INVENC, MEAN_IMAGE, ORACLE, published
+from calibration.mouse_v1.paper import CNN, GAN, INVENC, MEAN_IMAGE, ORACLE, RIDGE, published
 from calibration.mouse_v1.scores import PIXELS, SSIML
 from calibration.tables.plots import courses
 from streamkit.errors import BadInput, ConfigError
@@ -123,7 +123,11 @@ def test_the_noise_curve_ends_in_no_signal_and_an_oracle() -> None:
     for name in (CNN, INVENC):
         line = lines[f"{name}, signal 0", PIXELS]
         assert line["p"] > 0.02
-    assert courses("signal", "signal", split="decoder")(found).axes
+    first, *_, last = courses("signal", "signal", split="decoder")(found).axes
+    told = [text.get_text() for text in last.get_legend().get_texts()]
+    assert told == [INVENC, OWN, CNN, GAN, RIDGE, MEAN_IMAGE, ORACLE]
+    curves = [line for line in first.lines if not line.get_label().startswith("_")]
+    assert len({(line.get_color(), line.get_linestyle()) for line in curves}) == 7
 
 
 def test_an_unknown_experiment_is_named_with_the_closest() -> None:
