@@ -71,9 +71,10 @@ def courses(x: str, label: str, split: str = "", log: bool = False) -> Callable[
         if not metrics:
             return nothing(table)
         drawn = figure(3.6 * len(metrics), 3.2)
+        parts = _ordered(line.get(split, "") for line in rows if line["metric"] in metrics)
         for axes, metric in zip(np.atleast_1d(drawn.subplots(1, len(metrics))), metrics, strict=True):
             lines = [line for line in rows if line["metric"] == metric]
-            for number, part in enumerate(_ordered(line.get(split, "") for line in lines)):
+            for number, part in enumerate(parts):
                 _course(axes, [line for line in lines if line.get(split, "") == part], x, str(part), number)
             axes.set(xlabel=label, title=metric)
             if log:
@@ -94,7 +95,7 @@ def _course(axes: Axes, lines: Sequence[Row], x: str, label: str, number: int) -
     at = [float(line[x]) for line in lines]
     colour, stroke = COLOURS[number % len(COLOURS)], STROKES[number // len(COLOURS) % len(STROKES)]
     axes.plot(at, [line["value"] for line in lines], marker="o", ls=stroke, ms=3, color=colour, label=label)
-    edges = np.array([line["ci95"] for line in lines], float)
+    edges = np.array([line["ci95"] for line in lines], float).reshape(-1, 2)
     axes.fill_between(at, edges[:, 0], edges[:, 1], color=colour, alpha=0.15, lw=0)
     axes.plot(at, np.array([line["chance"] for line in lines], float), color=CHANCE, ls="--", lw=1)
 
