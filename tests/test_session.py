@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from streamkit.bundle import ModelBundle
-from streamkit.errors import ContractMismatch, StreamError, StreamkitError, StreamNotFound
+from streamkit.errors import ContractMismatch, RecordingError, StreamError, StreamkitError, StreamNotFound
 from streamkit.lsl import MarkerOutlet, SignalOutlet, find_one, spec_of
 from streamkit.lsl.discovery import spec_from
 from streamkit.session import Session
@@ -266,6 +266,17 @@ def test_stimuli_are_shown_when_a_marker_names_them(make_lab: Any, tmp_path: Pat
     assert received == [stamp + 0.5]
     assert (spec.type, spec.description["shape"], spec.description["role"]) == ("Image", "3,4,6", "shown")
     np.testing.assert_allclose(np.reshape(pixels, (3, 4, 6))[:, 0, 0], [1.0, 0.0, 0.2], atol=1e-6)
+
+
+def test_images_that_cannot_be_read_are_said_before_any_stream_is_waited_for(
+    unique_id: str, bundles: dict[str, ModelBundle], tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    session = Session(bundles["hop"], stream=f"source_id={unique_id}", uid=unique_id, stimuli=tmp_path)
+    session.start()
+    with pytest.raises(RecordingError, match=r"broken\.png cannot be read as an image"):
+        session.join(WAIT_S)
+    assert session.state == "failed"
 
 
 def test_health_says_stalled_and_live_again(make_lab: Any) -> None:

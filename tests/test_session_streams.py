@@ -14,10 +14,13 @@ import pytest
 
 from streamkit.bundle import ModelBundle
 from streamkit.errors import ContractMismatch, StreamNotFound
-from streamkit.lsl import MarkerOutlet, SignalOutlet, inlet
+from streamkit.lsl import MarkerOutlet, SignalOutlet, find_one, inlet, spec_of
+from streamkit.lsl.selection import await_side
 from streamkit.preprocess import Preprocessor, align_whole, windows_of
 from streamkit.recording import Recording, Signal, read_recording
 from streamkit.session import Session
+from streamkit.session.options import SessionOptions
+from streamkit.session.sides import Sides
 from streamkit.types import Chunk, Event, Prediction
 from tests.several import several_bundle, several_recording, side_streams
 from tests.small import linear_bundle, noise_recording
@@ -76,6 +79,13 @@ class Lab:
         while not condition():
             assert pylsl.local_clock() < deadline
             assert not session.join(0.02)
+
+    def wait_for_sides(self, sides: Sides, n_sides: int) -> None:
+        """Pull until so many side streams are there."""
+        deadline = pylsl.local_clock() + WAIT_S
+        while len(sides.inlets) < n_sides:
+            sides.pull()
+            assert pylsl.local_clock() < deadline
 
     def play(self, begin: float = -1.0, end: float = 7.0, clocks: dict[str, float] | None = None) -> None:
         """Send what lies between two times of the recording, clocks shifted; the amplifier's once the rest is in."""
@@ -237,6 +247,41 @@ def test_an_optional_side_stream_that_does_not_fit_is_said_and_looked_past(lab: 
     lab.open("gaze")
     lab.wait_until(session, lambda: side(session, 1)["state"] == "live")
     assert [spec.name for spec in session.inputs] == ["amp", "force", "gaze"]
+
+
+def test_an_optional_side_stream_may_be_gone_again_when_it_is_asked(
+    lab: Lab, bundles: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.open("amp", "force", "gaze")
+    info = find_one(f"source_id={lab.uid}/gaze", timeout=WAIT_S)
+    lab.outlets.pop("gaze").close()
+    monkeypatch.setattr("streamkit.session.sides.await_side", answered(await_side, "gaze", info))
+    also = (f"source_id={lab.uid}/force", f"source_id={lab.uid}/gaze")
+    session = lab.session(bundles["optional"], also=also)
+    assert [spec.name for spec in session.inputs] == ["amp", "force"]
+    assert "was seen but did not answer" in caplog.text
+    lab.open("gaze")
+    lab.wait_until(session, lambda: side(session, 1)["state"] == "live")
+
+
+def answered(ask: Any, name: str, info: pylsl.StreamInfo) -> Any:
+    """`ask`, except for the stream of this name: there `info` is found."""
+    return lambda query, expected, *args, **more: info if expected.name == name else ask(query, expected, *args, **more)
+
+
+def test_an_optional_side_stream_may_go_before_it_is_subscribed_to(lab: Lab, bundles: Any) -> None:
+    lab.open("amp", "force", "gaze")
+    also = (f"source_id={lab.uid}/force", f"source_id={lab.uid}/gaze")
+    sides = Sides(bundles["optional"].contract, SessionOptions(also=also))
+    signal = spec_of(find_one(f"source_id={lab.uid}/amp", timeout=WAIT_S))
+    sides.find(signal, WAIT_S, lambda: None)
+    assert [inlet.spec.name for inlet in sides.inlets] == ["force", "gaze"]
+    lab.outlets.pop("gaze").close()
+    sides.open(signal)
+    assert [inlet.spec.name for inlet in sides.inlets] == ["force"]
+    lab.open("gaze")
+    lab.wait_for_sides(sides, 2)
+    sides.close()
 
 
 def test_a_marker_stream_joins_a_live_session(lab: Lab, tmp_path: Path) -> None:

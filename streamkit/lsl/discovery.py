@@ -126,7 +126,7 @@ def spec_of(info: pylsl.StreamInfo, timeout: float = 5.0) -> StreamSpec:
     Raises
     ------
     StreamLost
-        When the source does not answer within `timeout` seconds.
+        When the source does not answer within `timeout` seconds, or another does in its place.
     """
     return spec_from(full_info(pylsl.StreamInlet(info, recover=False), info, timeout))
 
@@ -134,12 +134,19 @@ def spec_of(info: pylsl.StreamInfo, timeout: float = 5.0) -> StreamSpec:
 def full_info(inlet: pylsl.StreamInlet, info: pylsl.StreamInfo, timeout: float) -> pylsl.StreamInfo:
     """Fetch the full description through an existing inlet."""
     try:
-        return inlet.info(timeout)
+        whole = inlet.info(timeout)
     except RuntimeError as error:
         raise StreamLost(
             f"stream {info.name()!r} on {info.hostname()} was seen but did not answer within {timeout:g} s ({error}); "
             "check that its program still runs and that no firewall blocks TCP ports 16572-16604"
         ) from error
+    if (whole.name(), whole.type(), whole.source_id()) != (info.name(), info.type(), info.source_id()):
+        # The port of a stream that has ended is given to the next one, and liblsl does not ask who answers.
+        raise StreamLost(
+            f"stream {info.name()!r} on {info.hostname()} was seen but did not answer: {whole.name()!r} has its port; "
+            "start its program again"
+        )
+    return whole
 
 
 def spec_from(info: pylsl.StreamInfo) -> StreamSpec:

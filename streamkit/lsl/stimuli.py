@@ -13,7 +13,7 @@ import numpy as np
 from streamkit.errors import ConfigError
 from streamkit.lsl.outlet import ImageOutlet
 from streamkit.recording.images import LONGEST_SIDE, Pixels, as_float, common_shape, load_pixels
-from streamkit.types import Event, OutputSpec
+from streamkit.types import Event
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 MAX_BYTES = 1 << 30
@@ -124,9 +124,8 @@ class StimulusOutlet:
 
 
 def open_stimuli(
-    folder: Path, output: OutputSpec, name: str, source_id: str, keys: Mapping[str, Any] | None = None
+    images: Mapping[str, Pixels], name: str, source_id: str, keys: Mapping[str, Any] | None = None
 ) -> StimulusOutlet:
-    """Read `folder` and open the stream that shows it, in the shape of `output` when that is an image."""
-    images = load_stimuli(folder, output.shape if output.kind == "image" else None)
+    """Open the stream that shows `images`, which are all of one shape."""
     shape = next(iter(images.values())).shape
     return StimulusOutlet(ImageOutlet(name, shape, "shown", source_id, keys), images)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import pylsl
 
+from streamkit.errors import StreamLost
 from streamkit.lsl.discovery import predicate
 from streamkit.lsl.lookout import Lookout
 from streamkit.lsl.selection import are_related, await_markers, is_source, markers_of_host
@@ -17,6 +20,10 @@ from streamkit.types import Event, StreamSpec
 
 REMEMBERED = 4096
 """Markers of which it is known that they came."""
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class MarkerStreams:
@@ -50,18 +57,29 @@ class MarkerStreams:
         self._came: dict[tuple[int, str, float], None] = {}
 
     def find(self, signal: StreamSpec, sides: Sequence[StreamSpec], timeout: float, tick: Callable[[], None]) -> None:
-        """Wait for the streams that go with `signal` and are none of `sides`; raises as `await_markers` does."""
+        """Wait for the streams that go with `signal` and are none of `sides`.
+
+        A stream that nobody named may be gone again when it is asked what it is: it is looked out for, as those are
+        that appear later.
+
+        Raises
+        ------
+        StreamNotFound
+            As `await_markers` does.
+        StreamLost
+            When a stream that was named does not answer, or none does and one is required.
+        """
         self._sides = tuple(sides)
         if self.wanted:
             found = await_markers(self._query, signal, timeout, tick, required=self._required)
             markers = [info for info in found if not any(is_source(info, spec) for spec in sides)]
-            self.inlets = [SupervisedMarkers(info) for info in markers]
+            self.inlets = self._answering(markers, SupervisedMarkers)
             self.needed = list(self.inlets) if self._required else []
 
     def open(self, signal: StreamSpec) -> None:
-        """Subscribe, and look out for further streams of the kind."""
-        for inlet in self.inlets:
-            inlet.open()
+        """Subscribe, and look out for further streams of the kind; StreamLost as `find` raises it."""
+        self.inlets = self._answering(self.inlets, subscribed)
+        self.needed = [inlet for inlet in self.needed if inlet in self.inlets]
         known = [*self._sides, *(inlet.spec for inlet in self.inlets)]
         for condition in self._conditions(signal):
             lookout = Lookout(condition, self._joining(signal), known)
@@ -85,6 +103,22 @@ class MarkerStreams:
             lookout.stop()
         for inlet in self.inlets:
             inlet.close()
+
+    def _answering(self, streams: Sequence[T], ask: Callable[[T], SupervisedMarkers]) -> list[SupervisedMarkers]:
+        """What `ask` makes of the streams that answer."""
+        inlets: list[SupervisedMarkers] = []
+        lost: StreamLost | None = None
+        for stream in streams:
+            try:
+                inlets.append(ask(stream))
+            except StreamLost as error:
+                if self._query is not None:
+                    raise
+                lost = error
+                logger.warning("%s; the session begins without its markers, and takes them when it answers", error)
+        if lost is not None and self._required and not inlets:
+            raise lost
+        return inlets
 
     def _came_before(self, number: int, event: Event) -> bool:
         """Whether this stream sent this label with this stamp before; a source that comes back may repeat itself."""
@@ -115,3 +149,13 @@ class MarkerStreams:
             return inlet
 
         return connect
+
+
+def subscribed(inlet: SupervisedMarkers) -> SupervisedMarkers:
+    """The inlet, open; closed again where its source does not accept."""
+    try:
+        inlet.open()
+    except StreamLost:
+        inlet.close()
+        raise
+    return inlet

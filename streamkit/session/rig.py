@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from streamkit.lsl.contract import channel_picks, check
 from streamkit.lsl.gallery import CandidateOutlet
 from streamkit.lsl.health import State
 from streamkit.lsl.selection import await_signal
-from streamkit.lsl.stimuli import StimulusOutlet, open_stimuli
+from streamkit.lsl.stimuli import StimulusOutlet, load_stimuli, open_stimuli
 from streamkit.lsl.supervised import SupervisedMarkers, SupervisedSignal
 from streamkit.pipeline import Pipeline
 from streamkit.preprocess import WindowConfig
+from streamkit.recording.images import Pixels
 from streamkit.session.encoding import Encoding, build_encoding
 from streamkit.session.errands import Errands
 from streamkit.session.markers import MarkerStreams
@@ -92,6 +93,14 @@ class Rig:
         self.markers.close()
 
 
+def read_images(bundle: ModelBundle, options: SessionOptions) -> Mapping[str, Pixels]:
+    """Every image that a marker may name, by label, in the shape of a decoded one; see `load_stimuli`."""
+    if options.stimuli is None:
+        return {}
+    output = bundle.contract.output
+    return load_stimuli(options.stimuli, output.shape if output.kind == "image" else None)
+
+
 def find_signal(bundle: ModelBundle, options: SessionOptions, tick: Callable[[], None]) -> SupervisedSignal:
     """Wait for the signal stream, and refuse one that is not what the bundle was calibrated on.
 
@@ -134,6 +143,7 @@ def build_rig(
     signal: SupervisedSignal,
     sides: Sides,
     markers: MarkerStreams,
+    images: Mapping[str, Pixels],
     runner: Runner,
     predictor: Predictor | None,
     ledgers: tuple[Ledger, Ledger],
@@ -153,18 +163,14 @@ def build_rig(
     )
     keys = session_keys(bundle, signal.spec, runner.backend)
     broadcast = Broadcast(name, uid, contract.output, keys, ledgers[0])
-    shown = options.stimuli and open_stimuli(
-        options.stimuli,
-        contract.output,
-        wire.stream_name(name, wire.SHOWN),
-        wire.source_id(name, uid, wire.SHOWN),
-        keys,
-    )
+    shown = None
+    if images:
+        shown = open_stimuli(images, wire.stream_name(name, wire.SHOWN), wire.source_id(name, uid, wire.SHOWN), keys)
     warmth = warmth_of(bundle, pipeline, runner) if options.warm else None
     encoding = build_encoding(bundle, name, uid, predictor, keys, ledgers[1])
     candidates = candidates_of(bundle, name, uid, keys)
     errands = Errands() if encoding or candidates else None
-    return Rig(signal, sides, markers, pipeline, broadcast, shown or None, warmth, encoding, candidates, errands)
+    return Rig(signal, sides, markers, pipeline, broadcast, shown, warmth, encoding, candidates, errands)
 
 
 def candidates_of(bundle: ModelBundle, name: str, uid: str, keys: dict[str, Any]) -> CandidateOutlet | None:

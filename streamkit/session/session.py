@@ -23,7 +23,7 @@ from streamkit.priority import Priority
 from streamkit.session.books import Books
 from streamkit.session.loop import DecodeLoop
 from streamkit.session.options import SessionOptions
-from streamkit.session.rig import Rig, build_rig, find_markers, find_sides, find_signal, session_keys
+from streamkit.session.rig import Rig, build_rig, find_markers, find_sides, find_signal, read_images, session_keys
 from streamkit.types import Prediction, StreamSpec
 
 PULL_S = 0.1
@@ -233,6 +233,7 @@ class Session:
                 self._ended.set()
 
     def _work(self, publisher: HealthPublisher) -> None:
+        images = read_images(self.bundle, self.options)  # before the wait for streams: what is wrong is said at once
         self._enter("searching", f"looking for {self.options.stream or 'a signal stream'!r}")
         signal = find_signal(self.bundle, self.options, self._tick)
         sides = find_sides(self.bundle, self.options, signal.spec, self._tick)
@@ -246,7 +247,8 @@ class Session:
             self._tell_choices({**runner.choices, **({predictor.spec.graph: predictor.choice} if predictor else {})})
             self.priority.claim()  # before the outlets and inlets: LSL's threads inherit it
             ledgers = self.ledger, self.epoch_ledger
-            self._rig = rig = build_rig(self.bundle, self.options, signal, sides, markers, runner, predictor, ledgers)
+            streams = signal, sides, markers
+            self._rig = rig = build_rig(self.bundle, self.options, *streams, images, runner, predictor, ledgers)
             self._loop = DecodeLoop(rig, self.health, self.options.when_behind, self._on_prediction)
             if self.options.record is not None or self.options.ledger_file is not None:
                 facts = session_keys(self.bundle, signal.spec, self.backend) | {"session": self.name, "uid": self.uid}

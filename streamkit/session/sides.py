@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from streamkit.bundle import Contract, SideStream
+from streamkit.errors import StreamLost
 from streamkit.lsl.contract import channel_picks, check
 from streamkit.lsl.discovery import predicate
 from streamkit.lsl.health import Health
@@ -19,6 +21,8 @@ from streamkit.lsl.selection import await_side, could_be
 from streamkit.lsl.supervised import SupervisedSignal
 from streamkit.session.options import SessionOptions
 from streamkit.types import Chunk, StreamSpec
+
+logger = logging.getLogger(__name__)
 
 
 class Side:
@@ -58,26 +62,40 @@ class Side:
         return self._missing if self.inlet is None else self.inlet.message
 
     def find(self, taken: list[StreamSpec], timeout: float, tick: Callable[[], None]) -> None:
-        """Wait for the stream and add it to those `taken`; an optional one may stay away.
+        """Wait for the stream and add it to those `taken`; an optional one may stay away, or be gone again.
 
         Raises
         ------
         StreamNotFound
             When a required one is not there in time.
+        StreamLost
+            When a required one was there and does not answer.
         ContractMismatch
             When it is not what the bundle was calibrated on.
         """
         required = not self.config.optional
         info = await_side(self._query, self.config.stream, taken, timeout, tick, required=required)
-        if info is not None:
+        if info is None:
+            return
+        try:
             self._take(self._connected(info))
+        except StreamLost as error:
+            self._spare(error)
+        else:
             taken.append(self._there.spec)
 
     def open(self, taken: list[StreamSpec]) -> None:
-        """Subscribe; look on for a stream that is not there, and is none of those `taken`."""
+        """Subscribe; look on for a stream that is not there, and is none of those `taken`; StreamLost as `find`."""
         if self.inlet is not None:
-            self.inlet.open()
-            return
+            try:
+                self.inlet.open()
+            except StreamLost as error:
+                self._spare(error)
+                taken = [spec for spec in taken if spec is not self.inlet.spec]
+                self.inlet.close()
+                self.inlet = None
+            else:
+                return
         condition = predicate(self._query, None if self._query else "numeric")
         self._lookout = Lookout(condition, self._opened, taken, most=1, on_refusal=self._refused)
         self._lookout.start()
@@ -113,6 +131,12 @@ class Side:
         inlet = SupervisedSignal(info, self._buffer)
         check(self.config.stream, inlet.spec)
         return inlet
+
+    def _spare(self, error: StreamLost) -> None:
+        """Go on without a stream that does not answer, where the contract allows it."""
+        if not self.config.optional:
+            raise error
+        logger.warning("%s; the session begins without it, and takes it in when it answers", error)
 
     def _refused(self, why: str) -> None:
         self._missing = why

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from streamkit.errors import ConfigError, StreamError, StreamNotFound
+from streamkit.errors import ConfigError, StreamError, StreamLost, StreamNotFound
 from streamkit.lsl import MarkerOutlet, Outlet, SignalOutlet, find, find_one, spec_of
 from streamkit.lsl.discovery import predicate
 from streamkit.lsl.selection import pick_markers
@@ -99,3 +99,13 @@ def test_markers_of_the_same_source_are_preferred(unique_id: str, keep: Open) ->
     assert [info.name() for info in pick_markers(None, spec, 5.0)] == ["ours"]
     (named,) = pick_markers(f"source_id=other-{unique_id}/events", spec, 5.0)
     assert named.name() == "theirs"
+
+
+@pytest.mark.lsl
+def test_another_stream_on_the_port_of_one_that_has_ended_is_not_taken_for_it(unique_id: str, keep: Open) -> None:
+    first = eeg(f"first-{unique_id}", f"{unique_id}/first")
+    info = find_one(f"{unique_id}/first")
+    first.close()
+    keep(eeg(f"second-{unique_id}", f"{unique_id}/second"))  # liblsl hands out the lowest free port
+    with pytest.raises(StreamLost, match=f"'first-{unique_id}' .* was seen but did not answer"):
+        spec_of(info)
