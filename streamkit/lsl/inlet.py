@@ -83,11 +83,12 @@ class ClockOffset:
 
 
 def subscribe(inlet: pylsl.StreamInlet, spec: StreamSpec, offset: ClockOffset, timeout: float) -> None:
-    """Open a stream and learn its clock offset, or raise StreamLost when that takes longer than `timeout` seconds."""
+    """Open a stream and learn its clock offset; close it and raise StreamLost when `timeout` seconds are not enough."""
     try:
         inlet.open_stream(timeout)
         offset(pylsl.local_clock(), timeout)
     except RuntimeError as error:
+        inlet.close_stream()
         raise StreamLost(
             f"stream {spec.name!r} on {spec.hostname} could not be opened within {timeout:g} s ({error})"
         ) from error

@@ -144,18 +144,12 @@ class MarkerStreams:
             is_marker = info.channel_count() == 1 and info.nominal_srate() == 0 and info.type() not in SAID
             if not is_marker or (related and not are_related(info.source_id(), signal)):
                 return None
-            inlet = SupervisedMarkers(info)
-            inlet.open()
-            return inlet
+            return subscribed(SupervisedMarkers(info))
 
         return connect
 
 
 def subscribed(inlet: SupervisedMarkers) -> SupervisedMarkers:
-    """The inlet, open; closed again where its source does not accept."""
-    try:
-        inlet.open()
-    except StreamLost:
-        inlet.close()
-        raise
+    """The inlet, open; StreamLost where its source does not accept."""
+    inlet.open()
     return inlet

@@ -247,8 +247,9 @@ class Session:
             self._tell_choices({**runner.choices, **({predictor.spec.graph: predictor.choice} if predictor else {})})
             self.priority.claim()  # before the outlets and inlets: LSL's threads inherit it
             ledgers = self.ledger, self.epoch_ledger
-            streams = signal, sides, markers
-            self._rig = rig = build_rig(self.bundle, self.options, *streams, images, runner, predictor, ledgers)
+            self._rig = rig = build_rig(
+                self.bundle, self.options, signal, sides, markers, images, runner, predictor, ledgers
+            )
             self._loop = DecodeLoop(rig, self.health, self.options.when_behind, self._on_prediction)
             if self.options.record is not None or self.options.ledger_file is not None:
                 facts = session_keys(self.bundle, signal.spec, self.backend) | {"session": self.name, "uid": self.uid}

@@ -84,21 +84,21 @@ class Side:
         else:
             taken.append(self._there.spec)
 
-    def open(self, taken: list[StreamSpec]) -> None:
-        """Subscribe; look on for a stream that is not there, and is none of those `taken`; StreamLost as `find`."""
+    def open(self) -> None:
+        """Subscribe to the stream if it is there; StreamLost as `find` raises it."""
         if self.inlet is not None:
             try:
                 self.inlet.open()
             except StreamLost as error:
                 self._spare(error)
-                taken = [spec for spec in taken if spec is not self.inlet.spec]
-                self.inlet.close()
                 self.inlet = None
-            else:
-                return
-        condition = predicate(self._query, None if self._query else "numeric")
-        self._lookout = Lookout(condition, self._opened, taken, most=1, on_refusal=self._refused)
-        self._lookout.start()
+
+    def look_on(self, taken: list[StreamSpec]) -> None:
+        """Look for the stream if it is not there, and is none of those `taken`."""
+        if self.inlet is None:
+            condition = predicate(self._query, None if self._query else "numeric")
+            self._lookout = Lookout(condition, self._opened, taken, most=1, on_refusal=self._refused)
+            self._lookout.start()
 
     def pull(self) -> Chunk | None:
         """Take the samples that have come, channels as the contract has them; None when there are none. Never waits."""
@@ -183,9 +183,11 @@ class Sides:
 
     def open(self, signal: StreamSpec) -> None:
         """Subscribe to those that are there and look on for those that are not."""
+        for side in self._sides:
+            side.open()
         taken = [signal, *(inlet.spec for inlet in self.inlets)]
         for side in self._sides:
-            side.open(taken)
+            side.look_on(taken)
 
     def pull(self) -> list[tuple[int, Chunk]]:
         """What has come, as number of the stream (counted from 1) and chunk; never waits."""
